@@ -1,0 +1,69 @@
+"""The one object that the server uses: a model with its encoder and the scorer that was fitted for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from embeddings.encoder import AnyModelBackend, Backend, Encoder, TorchBackend, Vectors
+from embeddings.profiles import Profile, Progress, fingerprint, prepare, resolve
+from embeddings.recipe import IncidentText, incident_text
+from embeddings.scorer import Probabilities, Scorer, load_scorer
+
+__all__ = ["IncidentText", "Matcher"]
+
+CALIBRATIONS = Path(__file__).parent / "calibration"
+
+
+class Matcher:
+    """Synchronous and thread-safe. Message vectors and incident vectors are not interchangeable."""
+
+    def __init__(self, profile: Profile, fingerprint: str, encoder: Encoder, scorer: Scorer) -> None:
+        self.profile = profile
+        self.fingerprint = fingerprint
+        self.encoder = encoder
+        self.scorer = scorer
+
+    @classmethod
+    def load(cls, name: str, cache_dir: Path, progress: Progress | None = None) -> "Matcher":
+        """Prepare the model if need be, and load it with its scorer. Takes seconds.
+
+        `name` is a profile, a sentence-transformers folder or a hub name.
+        Raises `WeightsUnavailable`, or `ScorerMismatch` when the scorer was fitted for another model.
+        """
+        profile = resolve(name)
+        folder = prepare(profile, cache_dir, progress)
+        model = fingerprint(profile, folder)
+        scorer = load_scorer(scorer_path(profile, cache_dir), model, "fp32", name)
+        return cls(profile, model, Encoder(profile, _backend(profile, folder)), scorer)
+
+    def embed_incidents(self, incidents: Sequence[IncidentText]) -> Vectors:
+        """Vectors (n, d) for `probabilities`: keep them, and embed again only what has changed."""
+        texts = [incident_text(incident) for incident in incidents]
+        return self.scorer.head.centre_incidents(self.encoder.encode(texts, self.profile.incident_tokens))
+
+    def embed_messages(self, messages: Sequence[str]) -> Vectors:
+        """Vectors (m, d) for `probabilities`; any string is accepted, one with nothing to read matches nothing."""
+        return self.encoder.encode(messages, self.profile.message_tokens)
+
+    def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
+        """(m, n): how likely each message is about each incident; a row's sum is at most 1, the rest is "none"."""
+        return self.scorer.probabilities(messages, incidents)
+
+    def score(self, messages: Sequence[str], incidents: Vectors) -> Probabilities:
+        """As `probabilities`, from the messages' texts."""
+        return self.probabilities(self.embed_messages(messages), incidents)
+
+    def warm_up(self) -> None:
+        """Run the network once, so that the first customer does not wait for it."""
+        self.encoder.encode(["Is something broken?"], self.profile.message_tokens)
+
+
+def scorer_path(profile: Profile, cache_dir: Path) -> Path:
+    """Where a profile's scorer is: in the package for ours, else where `herald calibrate` puts it."""
+    if not profile.custom:
+        return CALIBRATIONS / f"{profile.name}.safetensors"
+    plain = "".join(letter if letter.isalnum() else "_" for letter in profile.name.strip("/"))
+    return cache_dir / "calibration" / f"{plain}.safetensors"
+
+
+def _backend(profile: Profile, folder: Path) -> Backend:
+    return AnyModelBackend(folder) if profile.custom else TorchBackend(folder)
