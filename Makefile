@@ -12,8 +12,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 .PHONY: help demo test lint format bench eval python
 
 help:  ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
-	@echo 'make test ARGS="-k consent -x" passes arguments on; so do demo and eval.'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'make test ARGS="-k consent -x" passes arguments on; so do demo, bench and eval.'
 
 demo: $(RUN)  ## install, then run Herald with example data on 127.0.0.1:8000
 	@trap : INT; $(BIN)/herald demo $(ARGS); status=$$?; [ $$status -eq 130 ] && exit 0; exit $$status

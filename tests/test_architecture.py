@@ -54,7 +54,7 @@ def objection(module: str, imported: str) -> str | None:
         return "imports are absolute"
     if under(imported, *SHELL):
         return "the shell is imported by nobody"
-    if library in HOMES and not under(module, *HOMES[library]) and imported != A_TYPE_TO_PASS_ON:
+    if library in HOMES and not under(module, *SHELL, *HOMES[library]) and imported != A_TYPE_TO_PASS_ON:
         return f"{library} is at home in {' and '.join(HOMES[library])}"
     if not ours or under(module, *SHELL):
         return None
