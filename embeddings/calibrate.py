@@ -58,8 +58,9 @@ def fit(encoder: Encoder, profile: Profile) -> tuple[Head, Calibration]:
 
     def head_without(author: str | None) -> Head:
         seen = [tenant for tenant in embedded if tenant.author != author]
-        weights, bias = _fit_gate(generic, background, seen)
-        return Head(generic.mean(axis=0), incident_mean, weights, bias)
+        messages = np.concatenate([tenant.messages for tenant in seen])
+        faults = np.concatenate([tenant.faults for tenant in seen])
+        return fit_head(generic, background, incident_mean, messages, faults)
 
     unseen = [
         logits(head_without(author), [tenant for tenant in embedded if tenant.author == author])
@@ -86,7 +87,7 @@ def logits(head: Head, tenants: Sequence[Embedded]) -> Logits:
     widest = max(len(tenant.incidents) for tenant in tenants)
     rows = [
         Logits(
-            cosines=_padded(head.cosines(tenant.messages, head.centre_incidents(tenant.incidents)), widest),
+            cosines=padded(head.cosines(tenant.messages, head.centre_incidents(tenant.incidents)), widest),
             faults=head.faults(tenant.messages).astype(np.float64),
             answers=tenant.answers,
         )
@@ -99,7 +100,7 @@ def joined(parts: Sequence[Logits]) -> Logits:
     """All rows of the parts, padded to the widest."""
     widest = max(part.cosines.shape[1] for part in parts)
     return Logits(
-        cosines=np.concatenate([_padded(part.cosines, widest) for part in parts]),
+        cosines=np.concatenate([padded(part.cosines, widest) for part in parts]),
         faults=np.concatenate([part.faults for part in parts]),
         answers=np.concatenate([part.answers for part in parts]),
     )
@@ -146,10 +147,13 @@ def fit_calibration(data: Logits, unposted_weight: float = UNPOSTED_WEIGHT) -> C
     return Calibration(20 * scale, match_shift, gate_scale, gate_shift)
 
 
-def _fit_gate(generic: Vectors, background: Background, tenants: Sequence[Embedded]) -> tuple[Vectors, float]:
-    vectors = np.concatenate([generic, *(tenant.messages for tenant in tenants)])
-    faults = np.concatenate([np.array(background.faults), *(tenant.faults for tenant in tenants)])
-    return fit_logistic(vectors, faults)
+def fit_head(
+    generic: Vectors, background: Background, incident_mean: Vectors, messages: Vectors, faults: NDArray[np.bool_]
+) -> Head:
+    """A head for an encoder as it is: means of the generic texts, and a fault gate fitted on all messages."""
+    labels = np.concatenate([np.array(background.faults), faults])
+    weights, bias = fit_logistic(np.concatenate([generic, messages]), labels)
+    return Head(generic.mean(axis=0), incident_mean, weights, bias)
 
 
 def fit_logistic(vectors: Vectors, labels: NDArray[np.bool_], ridge: float = RIDGE) -> tuple[Vectors, float]:
@@ -166,7 +170,7 @@ def fit_logistic(vectors: Vectors, labels: NDArray[np.bool_], ridge: float = RID
     return weights[:-1].astype(np.float32), float(weights[-1])
 
 
-def _padded(cosines: NDArray[np.floating], width: int) -> NDArray[np.float64]:
+def padded(cosines: NDArray[np.floating], width: int) -> NDArray[np.float64]:
     padded = np.full((len(cosines), width), -np.inf)
     padded[:, : cosines.shape[1]] = cosines
     return padded

