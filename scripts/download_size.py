@@ -5,7 +5,6 @@ are those of the wheels that constraints.txt pins (Python 3.11, x86-64), added u
 """
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,28 +19,24 @@ and set PIP_EXTRA_INDEX_URL to PyTorch's CPU index; README.md, "A smaller instal
 
 def pinned_torch() -> str:
     """Return the version of PyTorch that the constraints ask for."""
-    found = re.search(r"^torch==(.+)$", Path("constraints.txt").read_text(), re.MULTILINE)
-    if found is None:
-        raise SystemExit("constraints.txt does not pin torch")
-    return found[1]
+    pins = dict(line.split("==") for line in Path("constraints.txt").read_text().splitlines() if "==" in line)
+    return pins["torch"]
 
 
-def takes_gpu_build() -> bool:
-    """Return whether pip would take PyTorch with GPU libraries: on Linux, unless it finds the CPU build."""
-    if sys.platform != "linux":
-        return False
+def served_torch() -> list[str]:
+    """Return the versions of PyTorch that pip finds in its indexes; none if it cannot say."""
     listing = [sys.executable, "-m", "pip", "index", "versions", "torch", "--json"]
     found = subprocess.run(listing, capture_output=True, text=True, check=False)
-    return found.returncode != 0 or f"{pinned_torch()}+cpu" not in json.loads(found.stdout)["versions"]
+    versions: list[str] = json.loads(found.stdout)["versions"] if found.returncode == 0 else []
+    return versions
 
 
-def main() -> None:
-    """Print the size, and how to make it smaller where that is possible."""
-    gpu = takes_gpu_build()
-    print(f"Installing into .venv. To download, if pip has no copies: about {GPU_MB if gpu else CPU_MB} MB.")
-    if gpu:
-        print(SMALLER)
+def announcement(platform: str, pinned: str, served: list[str]) -> str:
+    """Say what is to come; on Linux, pip takes PyTorch with GPU libraries unless it finds the CPU build."""
+    gpu = platform == "linux" and f"{pinned}+cpu" not in served
+    size = f"Installing into .venv. To download, if pip has no copies: about {GPU_MB if gpu else CPU_MB} MB."
+    return f"{size}\n{SMALLER}" if gpu else size
 
 
 if __name__ == "__main__":
-    main()
+    print(announcement(sys.platform, pinned_torch(), served_torch()))
