@@ -1,0 +1,99 @@
+"""The whole product on one port: MCP at `/mcp`, everything else is the site. Part of the shell."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+from litestar import Litestar
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.context import App
+from server.errors import Refused, Unavailable
+from server.opening import background_work
+from status_site.app import create_site
+from tools.registry import HeraldServer, create_http_server
+
+log = logging.getLogger(__name__)
+
+MCP_PATH = "/mcp"
+GRACEFUL_SECONDS = 2
+
+
+class Herald:
+    """The ASGI application. `/mcp` goes straight to the MCP app, lifespan and the rest to the site."""
+
+    def __init__(self, app: App) -> None:
+        self.mcp, self._mcp_app = create_http_server(app)
+
+        @asynccontextmanager
+        async def running(_site: Litestar) -> AsyncIterator[None]:
+            async with background_work(app), self.mcp.session_manager.run():
+                yield
+
+        self._site = cast(ASGIApp, create_site(app, lifespan=[running]))  # same protocol, spelt otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == MCP_PATH:
+            await _serve_mcp(self._mcp_app, scope, receive, send)
+        else:
+            await self._site(scope, receive, send)
+
+
+async def _serve_mcp(mcp_app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["method"] != "POST":  # a GET would open a stream that never ends and never says anything
+        await _answer(send, 405, b"", (b"allow", b"POST"))
+        return
+    try:
+        await mcp_app(scope, receive, send)
+    except Unavailable as error:  # the key could not be looked up
+        await _answer(send, 503, str(error).encode(), (b"retry-after", b"1"))
+
+
+async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Server(uvicorn.Server):
+    """uvicorn that ends open MCP streams as the protocol wants it, and itself within seconds."""
+
+    def __init__(self, config: uvicorn.Config, mcp: HeraldServer) -> None:
+        super().__init__(config)
+        self._mcp = mcp
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._mcp.end_streams()
+        super().handle_exit(sig, frame)
+
+
+async def serve(app: App) -> None:
+    """Serve until SIGINT or SIGTERM, then end within three seconds. Raises Refused if the port is taken."""
+    herald = Herald(app)
+    listening = _listen(app.settings.host, app.settings.port)
+    config = uvicorn.Config(
+        cast(Any, herald),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        server_header=False,
+    )
+    await Server(config, herald.mcp).serve(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Refused(f"cannot listen on {host}:{port} ({error.strerror}): choose another with --port") from error
+    return listening

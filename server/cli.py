@@ -1,0 +1,380 @@
+"""`herald`: the command line. Part of the shell; heavy parts are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from server.config import Settings
+from server.errors import HeraldError
+from server.models import Scope
+
+Result = TypeVar("Result")
+
+herald = typer.Typer(
+    help="One incident record for AI agents, human agents, subscribers and the status page.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+tenant_commands = typer.Typer(help="Companies that share this installation.", no_args_is_help=True)
+key_commands = typer.Typer(help="API keys of a tenant.", no_args_is_help=True)
+herald.add_typer(tenant_commands, name="tenant")
+herald.add_typer(key_commands, name="key")
+
+out = Console()
+err = Console(stderr=True)
+
+TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant's slug.")]
+DatabaseOption = Annotated[
+    str | None, typer.Option("--database", help="Database URL; HERALD_DATABASE_URL or ./herald.db by default.")
+]
+
+
+def main() -> None:
+    """The console script. A refusal is a sentence and exit code 1, never a traceback."""
+    try:
+        herald()
+    except HeraldError as error:
+        err.print(f"[red]herald:[/red] {error}", highlight=False)
+        sys.exit(1)
+
+
+# ------------------------------------------------------------------------------------------------- running
+
+
+@herald.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8000,
+    host: Annotated[str, typer.Option(help="A loopback address.", hidden=True)] = "127.0.0.1",
+    database: DatabaseOption = None,
+) -> None:
+    """Seed a demo tenant, serve it on this machine and print what to try."""
+    from server import demo as seeded
+
+    seeded.check_is_loopback(host)
+    settings = _settings(database, port=port, host=host)
+    _prepare_model(settings)
+    _run(_demo(settings))
+
+
+@herald.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Serve MCP at /mcp and the status pages at /s/TENANT."""
+    _run(_serve(_settings(database, host=host, port=port)))
+
+
+@herald.command()
+def mcp(
+    tenant: TenantOption,
+    scopes: Annotated[str, typer.Option(help="Scopes of this connection, separated by commas.")] = "agent",
+    database: DatabaseOption = None,
+) -> None:
+    """Serve one tenant's tools to an MCP client over stdin and stdout."""
+    _run(_mcp(_settings(database), tenant, _scopes(scopes)))
+
+
+@herald.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What a customer wrote, or keywords, in any language.")],
+    tenant: TenantOption = "demo",
+    database: DatabaseOption = None,
+) -> None:
+    """Which active incidents is this about? Prints the matches as a table."""
+    settings = _settings(database)
+    _prepare_model(settings)
+    _run(_ask(settings, tenant, question))
+
+
+# --------------------------------------------------------------------------------------- tenants and keys
+
+
+@tenant_commands.command("create")
+def tenant_create(
+    slug: Annotated[str, typer.Argument(help="Short name in addresses, such as acme.")],
+    name: Annotated[str | None, typer.Option(help="Name that customers see; the slug by default.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Add a tenant. Its page is at /s/SLUG."""
+    _run(_tenant_create(_settings(database), slug, name or slug))
+
+
+@tenant_commands.command("list")
+def tenant_list(database: DatabaseOption = None) -> None:
+    """Show the tenants."""
+    _run(_tenant_list(_settings(database)))
+
+
+@key_commands.command("create")
+def key_create(
+    name: Annotated[str, typer.Argument(help="What will use it, such as 'support bot'.")],
+    tenant: TenantOption,
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; repeat for several.")],
+    attests_addresses: Annotated[
+        bool, typer.Option("--attests-addresses", help="Its host passes the signed-in customer's own address.")
+    ] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a key and show it, once."""
+    _run(_key_create(_settings(database), tenant, name, scope, attests_addresses))
+
+
+@key_commands.command("list")
+def key_list(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """Show a tenant's keys, without their secrets."""
+    _run(_key_list(_settings(database), tenant))
+
+
+@key_commands.command("revoke")
+def key_revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `herald key list`.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Refuse a key from now on, in every process."""
+    _run(_key_revoke(_settings(database), tenant, key_id))
+
+
+# ------------------------------------------------------------------------------------------------- history
+
+
+@herald.command("verify-history")
+def verify_history(
+    tenant: TenantOption,
+    incident: Annotated[str | None, typer.Option(help="Only this incident's id.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Recompute the hash chains: was anything that customers read changed behind Herald's back?"""
+    _run(_verify_history(_settings(database), tenant, incident))
+
+
+# -------------------------------------------------------------------------------------------------- bodies
+
+
+async def _demo(settings: Settings) -> None:
+    from server import demo as seeded
+    from server.asgi import serve as serve_app
+    from server.keys import Holder
+    from server.opening import open_app
+
+    _log_to_stderr()
+    keys: dict[str, Holder] = {}
+    async with open_app(settings, fixed_keys=None) as app:
+        keys = seeded.demo_keys((await seeded.demo_tenant(app)).id)
+    async with open_app(settings, fixed_keys=keys) as app:
+        _print_what_to_try(settings)
+        await serve_app(app)
+
+
+async def _serve(settings: Settings) -> None:
+    from server.asgi import serve as serve_app
+    from server.opening import open_app
+
+    _log_to_stderr()
+    async with open_app(settings) as app:
+        err.print(f"Herald serves on {settings.base_url}", highlight=False)
+        await serve_app(app)
+
+
+async def _mcp(settings: Settings, slug: str, scopes: frozenset[Scope]) -> None:
+    from server.context import Actor
+    from server.keys import Holder
+    from server.opening import background_work, open_app
+    from server.tenants import context_of
+    from tools.registry import create_stdio_server
+
+    _log_to_stderr()
+    actor = Actor(id="stdio", name="stdio", scopes=scopes)
+    async with open_app(settings) as app:
+        tenant = await context_of(app, slug, actor)
+        async with background_work(app):
+            await create_stdio_server(app, Holder(tenant.id, actor)).run_stdio_async()
+
+
+async def _ask(settings: Settings, slug: str, question: str) -> None:
+    from server.matching import Asker, find_matches
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        tenant = await context_of(app, slug)
+        app.inference.start()
+        await app.inference.wait_until_ready()
+        found = await find_matches(tenant, question, Asker("command line"))
+        if not found:
+            out.print("No active incident matches.")
+            return
+        table = Table("relevance", "", "incident", "status", "components")
+        for match in found:
+            names = ", ".join(component.name for component in match.incident.affected)
+            table.add_row(
+                f"{match.relevance:.2f}", match.wording, match.incident.title, match.incident.status, names
+            )
+        out.print(table)
+
+
+async def _tenant_create(settings: Settings, slug: str, name: str) -> None:
+    from server.links import page_url
+    from server.opening import open_app
+    from server.tenants import TenantDraft, create_tenant
+
+    async with open_app(settings) as app:
+        tenant = await create_tenant(app, _valid(TenantDraft, slug=slug, name=name))
+        out.print(f"Created [bold]{tenant.slug}[/bold]; its page: {page_url(settings, tenant)}", highlight=False)
+
+
+async def _tenant_list(settings: Settings) -> None:
+    from server.links import page_url
+    from server.opening import open_app
+    from server.tenants import list_tenants
+
+    async with open_app(settings) as app:
+        table = Table("slug", "name", "page")
+        for tenant in await list_tenants(app):
+            table.add_row(tenant.slug, tenant.name, page_url(settings, tenant))
+        out.print(table)
+
+
+async def _key_create(
+    settings: Settings, slug: str, name: str, scopes: list[Scope], attests_addresses: bool
+) -> None:
+    from server.keys import create_key
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        key, secret = await create_key(await context_of(app, slug), name, scopes, attests_addresses)
+        err.print(f"Key [bold]{key.name}[/bold] ({key.id}). It is shown only now:", highlight=False)
+        out.print(secret, highlight=False, soft_wrap=True)
+
+
+async def _key_list(settings: Settings, slug: str) -> None:
+    from server.keys import list_keys
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        table = Table("id", "name", "scopes", "created", "last used", "revoked")
+        for key in await list_keys(await context_of(app, slug)):
+            moments = (key.created_at, key.last_used_at, key.revoked_at)
+            shown = [moment.isoformat(" ", "seconds") if moment else "–" for moment in moments]
+            table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), *shown)
+        out.print(table)
+
+
+async def _key_revoke(settings: Settings, slug: str, key_id: str) -> None:
+    from server.keys import revoke_key
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        await revoke_key(await context_of(app, slug), key_id)
+        out.print(f"Revoked {key_id}.", highlight=False)
+
+
+async def _verify_history(settings: Settings, slug: str, incident: str | None) -> None:
+    from server.history import verify
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        problems = await verify(await context_of(app, slug), incident)
+    for problem in problems:
+        place = f"{problem.incident_id} link {problem.position}" if problem.position else problem.incident_id
+        out.print(f"[red]broken[/red] {place}: {problem.what}", highlight=False)
+    if problems:
+        sys.exit(1)
+    out.print("The history is as it was written.")
+
+
+# --------------------------------------------------------------------------------------------------- parts
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    return asyncio.run(work)
+
+
+def _settings(database: str | None, **options: Any) -> Settings:
+    given = {"database_url": database, **options}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    from server.errors import Invalid
+
+    try:
+        return frozenset(Scope(name.strip()) for name in text.split(","))
+    except ValueError as error:
+        raise Invalid(f"unknown scope in {text!r}; the scopes are {', '.join(Scope)}") from error
+
+
+def _valid(model: Any, **values: Any) -> Any:
+    """The model of what was typed; a wrong value is told as a sentence."""
+    from pydantic import ValidationError
+
+    from server.errors import Invalid
+
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise Invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _prepare_model(settings: Settings) -> None:
+    """Build the model's folder on first use, with a bar: it takes a while, and silence looks like a fault."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from embeddings.profiles import default_cache_dir, prepare, resolve
+
+    folder: Path = settings.cache_dir or default_cache_dir()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
+        task = bars.add_task("Preparing the text model", total=None)
+        prepare(
+            resolve(settings.embedding_model),
+            folder,
+            lambda done, total, what: bars.update(task, completed=done, total=total, description=what),
+        )
+
+
+def _print_what_to_try(settings: Settings) -> None:
+    from server.demo import AGENT_KEY, OPERATOR_KEY, SLUG
+
+    url = settings.base_url
+    lines = [
+        "",
+        "[bold]Herald is running.[/bold] Press Ctrl-C to stop it.",
+        "",
+        f"  Status page    {url}/s/{SLUG}",
+        f"  MCP endpoint   {url}/mcp",
+        f"  Agent key      {AGENT_KEY}",
+        f"  Operator key   {OPERATOR_KEY}",
+        "",
+        "Connect Claude Code:",
+        f'  claude mcp add --transport http herald {url}/mcp --header "Authorization: Bearer {OPERATOR_KEY}"',
+        "",
+        "Or try a customer's question in another terminal:",
+        '  .venv/bin/herald ask "my payment keeps failing"',
+        "",
+    ]
+    out.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _log_to_stderr() -> None:
+    """Before any library sets up logging of its own; stdout belongs to MCP and to answers."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )

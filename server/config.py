@@ -1,0 +1,44 @@
+"""Settings of the process, from `HERALD_*` environment variables. Read once, by the shell; never at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="HERALD_", frozen=True, extra="ignore")
+
+    database_url: str = "sqlite+aiosqlite:///herald.db"
+    """`sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`."""
+    embedding_model: str = "multilingual"
+    """A profile (`multilingual`, `english`), or the folder or hub name of a sentence-transformers model."""
+    cache_dir: Path | None = None
+    """Where prepared model weights are kept; the user's cache folder by default."""
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    public_url: str | None = None
+    """Where the outside world reaches this server; `http://HOST:PORT` by default."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host headers that `/mcp` accepts besides loopback and the host of `public_url`."""
+    secret_key: SecretStr | None = None
+    """Signs links and hashes references. Without one, a random key is made once and kept in the database."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_async_driver(cls, url: str) -> str:
+        """People paste `postgres://…` and `sqlite:///…`; the drivers here are asyncpg and aiosqlite."""
+        for short, full in (
+            ("postgres://", "postgresql+asyncpg://"),
+            ("postgresql://", "postgresql+asyncpg://"),
+            ("sqlite://", "sqlite+aiosqlite://"),
+        ):
+            if url.startswith(short):
+                return full + url.removeprefix(short)
+        return url
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,169 @@
+"""The demo tenant: a small shop whose page shows everything, and keys that exist in the demo process alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from server.components import create_component
+from server.context import Actor, App, TenantContext
+from server.errors import Invalid, NotFound
+from server.incidents import IncidentDraft, UpdateDraft, create_incident, post_update
+from server.keys import Holder
+from server.models import ComponentState, Scope, Severity, SeverityChange, Status, TenantSettings
+from server.tenants import TenantDraft, context_of, create_tenant
+
+SLUG = "demo"
+# Well known, and worth nothing: only `herald demo` accepts them, and it listens on loopback only.
+AGENT_KEY = "herald_demo_agent_key_for_loopback_only"
+OPERATOR_KEY = "herald_demo_operator_key_for_loopback_only"
+SIDEKICK_KEY = "herald_demo_sidekick_key_for_loopback_only"
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def check_is_loopback(host: str) -> None:
+    """Raises Invalid: with keys that everybody knows, the demo must not be reached from elsewhere."""
+    if host not in LOOPBACK:
+        raise Invalid(f"the demo listens on {' or '.join(LOOPBACK)} only; use `herald serve` for {host}")
+
+
+def demo_keys(tenant_id: str) -> dict[str, Holder]:
+    return {
+        AGENT_KEY: _holder(tenant_id, "demo agent", Scope.AGENT, attests_addresses=True),
+        OPERATOR_KEY: _holder(tenant_id, "demo operator", Scope.OPERATOR, Scope.ADMIN),
+        SIDEKICK_KEY: _holder(tenant_id, "demo sidekick", Scope.SIDEKICK),
+    }
+
+
+async def demo_tenant(app: App) -> TenantContext:
+    """The demo tenant, seeded the first time. Whatever was changed in an earlier demo is kept."""
+    seeder = Actor(id="demo", name="demo", scopes=frozenset(Scope))
+    try:
+        return await context_of(app, SLUG, seeder)
+    except NotFound:
+        settings = TenantSettings(
+            page_title="Lumen Shop",
+            page_description="The state of the shop, its payments and its API.",
+        )
+        await create_tenant(app, TenantDraft(slug=SLUG, name="Lumen Shop", settings=settings))
+        tenant = await context_of(app, SLUG, seeder)
+        await _seed(tenant)
+        return tenant
+
+
+def _holder(tenant_id: str, name: str, *scopes: Scope, attests_addresses: bool = False) -> Holder:
+    return Holder(tenant_id, Actor(name.replace(" ", "-"), name, frozenset(scopes), attests_addresses))
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An update of the seeded past."""
+
+    ago: timedelta
+    message: str | None = None
+    status: Status | None = None
+    severity: SeverityChange | None = None
+
+
+async def _seed(tenant: TenantContext) -> None:
+    ids = await _seed_components(tenant)
+    await _seed_incident(
+        tenant,
+        "Card payments declined at checkout",
+        Severity.MAJOR,
+        [ids["Payments"], ids["Checkout"]],
+        _Entry(timedelta(minutes=52), "Some card payments are declined. We are looking into it."),
+        _Entry(
+            timedelta(minutes=31),
+            "A card processor refuses part of our requests. Bank transfer works.",
+            Status.IDENTIFIED,
+        ),
+        _Entry(timedelta(minutes=6), severity=SeverityChange.CRITICAL),
+    )
+    await _seed_incident(
+        tenant,
+        "Login code e-mails arrive up to 20 minutes late",
+        Severity.MINOR,
+        [ids["Sign-in"]],
+        _Entry(timedelta(hours=3), "Codes for signing in arrive late. Passwords and passkeys are not affected."),
+        _Entry(
+            timedelta(hours=1), "Mail flows again at normal speed. We are watching the queue.", Status.MONITORING
+        ),
+    )
+    await _seed_incident(
+        tenant,
+        "API requests time out in the EU region",
+        Severity.MAJOR,
+        [ids["Public API"]],
+        _Entry(timedelta(days=6, hours=5), "Requests to the API take long or time out in the EU region."),
+        _Entry(
+            timedelta(days=6, hours=4), "A database replica fell behind. We are replacing it.", Status.IDENTIFIED
+        ),
+        _Entry(
+            timedelta(days=6, hours=3), "The new replica serves requests. We are watching it.", Status.MONITORING
+        ),
+        _Entry(timedelta(days=6, hours=2), "Response times have been normal for an hour.", Status.RESOLVED),
+    )
+    await _seed_incident(
+        tenant,
+        "Product pictures missing in search results",
+        None,
+        [ids["Storefront"]],
+        _Entry(timedelta(days=23, hours=9), "Search results show empty frames instead of pictures."),
+        _Entry(
+            timedelta(days=23, hours=8),
+            "Pictures are back; the cause was an expired certificate.",
+            Status.RESOLVED,
+        ),
+    )
+
+
+async def _seed_components(tenant: TenantContext) -> dict[str, str]:
+    seeded = [
+        ("Storefront", "The shop as customers see it", "Core Services", ComponentState.OPERATIONAL),
+        ("Checkout", "Basket, address and payment pages", "Core Services", ComponentState.OPERATIONAL),
+        ("Sign-in", "Accounts, codes and passwords", "Core Services", ComponentState.OPERATIONAL),
+        ("Payments", "Cards, wallets and bank transfer", "Core Services", ComponentState.OPERATIONAL),
+        ("Public API", "api.lumen.example", "APIs", ComponentState.OPERATIONAL),
+        ("Webhooks", "Events sent to your systems", "APIs", ComponentState.OPERATIONAL),
+        ("Reports", "Nightly exports, moving to new storage", "APIs", ComponentState.MAINTENANCE),
+    ]
+    return {
+        name: (await create_component(tenant, name, description, group, state)).id
+        for name, description, group, state in seeded
+    }
+
+
+async def _seed_incident(
+    tenant: TenantContext,
+    title: str,
+    severity: Severity | None,
+    components: list[str],
+    first: _Entry,
+    *later: _Entry,
+) -> None:
+    now: datetime = tenant.now()
+    incident = await create_incident(
+        tenant,
+        IncidentDraft(
+            title=title,
+            message=first.message,
+            severity=severity,
+            components=dict.fromkeys(components),
+            started_at=now - first.ago,
+            notify=False,
+        ),
+    )
+    for entry in later:
+        await post_update(
+            tenant,
+            UpdateDraft(
+                incident_id=incident.id,
+                message=entry.message,
+                status=entry.status,
+                severity=entry.severity,
+                at=now - entry.ago,
+                notify=False,
+            ),
+        )

@@ -1,0 +1,92 @@
+"""The text model as the server uses it: loaded once in the background, and run off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.matcher import IncidentText, Matcher
+from embeddings.profiles import default_cache_dir
+from server.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+Vectors = NDArray[np.float32]
+Probabilities = NDArray[np.float64]
+Result = TypeVar("Result")
+
+
+class Inference:
+    """Ready some seconds after `start()`; until then every call raises `Unavailable`."""
+
+    def __init__(self, model: str, cache_dir: Path | None = None) -> None:
+        self._model = model
+        self._cache_dir = cache_dir
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._matcher: Matcher | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self.failure: str | None = None
+        """Why the model could not be loaded, if that is so."""
+
+    def start(self) -> None:
+        """Begin to load the model; the caller goes on."""
+        self._loading = asyncio.create_task(self._load())
+
+    async def wait_until_ready(self) -> None:
+        """Raises Unavailable, with the reason, if the model could not be loaded."""
+        if self._loading is not None:
+            await asyncio.shield(self._loading)
+        self._require()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._matcher is not None
+
+    async def messages(self, texts: Sequence[str]) -> Vectors:
+        """One vector a text, shape (n, d)."""
+        matcher = self._require()
+        return await self._run(lambda: matcher.embed_messages(texts))
+
+    async def incidents(self, texts: Sequence[IncidentText]) -> Vectors:
+        """One vector an incident, shape (n, d). Only texts not seen before are encoded."""
+        matcher = self._require()
+        return await self._run(lambda: matcher.embed_incidents(texts))
+
+    def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
+        """Shape (messages, incidents): the probability that a message is about an incident."""
+        return self._require().probabilities(messages, incidents)
+
+    async def close(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _load(self) -> None:
+        try:
+            matcher = await self._run(self._loaded_and_warm)
+        except Exception as error:
+            self.failure = str(error)
+            log.exception("the text model could not be loaded")
+        else:
+            self._matcher = matcher
+
+    def _loaded_and_warm(self) -> Matcher:
+        matcher = Matcher.load(self._model, self._cache_dir or default_cache_dir())
+        matcher.warm_up()
+        return matcher
+
+    def _require(self) -> Matcher:
+        if self._matcher is None:
+            reason = self.failure or "it is being loaded; try again in a few seconds"
+            raise Unavailable(f"the text model is not ready: {reason}", retry_after=5)
+        return self._matcher
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,352 @@
+"""The product's nouns as frozen data, and the rules that hold of one value alone."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, field_validator
+
+# ------------------------------------------------------------------------------------------------- fixed sets
+
+
+class Scope(StrEnum):
+    """What a key may do. A set, not a ladder: each scope stands alone."""
+
+    AGENT = "agent"
+    SIDEKICK = "sidekick"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class ComponentState(StrEnum):
+    """How a component is doing, from best to worst."""
+
+    OPERATIONAL = "operational"
+    MAINTENANCE = "maintenance"
+    DEGRADED = "degraded"
+    PARTIAL_OUTAGE = "partial_outage"
+    MAJOR_OUTAGE = "major_outage"
+
+    @property
+    def rank(self) -> int:
+        return list(ComponentState).index(self)
+
+    @staticmethod
+    def worst(states: Iterable[ComponentState]) -> ComponentState:
+        return max(states, key=lambda state: state.rank, default=ComponentState.OPERATIONAL)
+
+
+class Severity(StrEnum):
+    MINOR = "minor"
+    MAJOR = "major"
+    CRITICAL = "critical"
+
+    @staticmethod
+    def impact_of(severity: Severity | None) -> ComponentState:
+        """The state that an incident gives its components where none is named."""
+        return _IMPACT[severity]
+
+
+_IMPACT = {
+    None: ComponentState.DEGRADED,
+    Severity.MINOR: ComponentState.DEGRADED,
+    Severity.MAJOR: ComponentState.PARTIAL_OUTAGE,
+    Severity.CRITICAL: ComponentState.MAJOR_OUTAGE,
+}
+
+
+class SeverityChange(StrEnum):
+    """What an update says of the severity; saying nothing of it is `None`."""
+
+    MINOR = "minor"
+    MAJOR = "major"
+    CRITICAL = "critical"
+    CLEARED = "none"
+
+    @property
+    def after(self) -> Severity | None:
+        return None if self is SeverityChange.CLEARED else Severity(self.value)
+
+
+class IncidentKind(StrEnum):
+    INCIDENT = "incident"
+    MAINTENANCE = "maintenance"
+
+
+class Status(StrEnum):
+    """Where an incident stands; the last four belong to maintenance."""
+
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    MONITORING = "monitoring"
+    RESOLVED = "resolved"
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    VERIFYING = "verifying"
+    COMPLETED = "completed"
+
+    @property
+    def next(self) -> Status | None:
+        """The usual next step: a suggestion, never a rule. A closed incident suggests nothing."""
+        return _NEXT[self]
+
+    @property
+    def closes(self) -> bool:
+        return self in (Status.RESOLVED, Status.COMPLETED)
+
+    @property
+    def kind(self) -> IncidentKind:
+        return IncidentKind.INCIDENT if self in _INCIDENT_PATH else IncidentKind.MAINTENANCE
+
+
+_INCIDENT_PATH = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING, Status.RESOLVED)
+_MAINTENANCE_PATH = (Status.SCHEDULED, Status.IN_PROGRESS, Status.VERIFYING, Status.COMPLETED)
+_NEXT: dict[Status, Status | None] = {
+    status: following
+    for path in (_INCIDENT_PATH, _MAINTENANCE_PATH)
+    for status, following in zip(path, (*path[1:], None), strict=True)
+}
+
+# ------------------------------------------------------------------------------------------------------ text
+
+
+def plain_text(value: str) -> str:
+    """Text as people write it: composed (NFC), trimmed, line ends as LF, without control characters.
+
+    Raises ValueError for control characters other than tab and line feed, and for the invisible characters
+    that reorder text (they make a page or a mail read otherwise than it is written).
+    """
+    text = unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n").strip()
+    for character in text:
+        if character in "\n\t":
+            continue
+        if unicodedata.category(character) in ("Cc", "Cs") or character in _REORDERING:
+            raise ValueError(f"remove the invisible character U+{ord(character):04X}")
+    return text
+
+
+def one_line(value: str) -> str:
+    """`plain_text` on a single line: titles and names also stand in mail headers."""
+    text = plain_text(value)
+    if "\n" in text or "\t" in text:
+        raise ValueError("write it on one line")
+    return text
+
+
+_REORDERING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin") from error
+    return name
+
+
+def to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+Utc = Annotated[AwareDatetime, AfterValidator(to_utc)]
+# Length is counted after trimming, so that a title of blanks is an empty title.
+Line = Annotated[str, AfterValidator(one_line)]
+Text = Annotated[str, AfterValidator(plain_text)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ------------------------------------------------------------------------------------------ tenants and keys
+
+
+class TenantSettings(Model):
+    """What a tenant chose, as one validated document."""
+
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    default_language: Language = "en"
+    public_url: HttpUrl | None = None
+    """Where the page is reached from outside; links in answers and mail start with it."""
+    page_title: Line | None = None
+    page_description: Line | None = None
+    history_days: int = Field(default=90, ge=1, le=3650)
+    """How long a resolved incident stays on the page."""
+    card_threshold: float = Field(default=0.5, ge=0, le=1)
+    """From this probability on a match is `likely`."""
+    mention_threshold: float = Field(default=0.25, ge=0, le=1)
+    """Below this probability a match is not mentioned at all."""
+
+
+class Tenant(Model):
+    id: str
+    slug: str
+    name: str
+    settings: TenantSettings
+    version: int
+    """Grows with every change of anything the page or the matching shows."""
+    created_at: Utc
+
+
+class ApiKey(Model):
+    """A key without its secret, which is shown once and never stored."""
+
+    id: str
+    tenant_id: str
+    name: str
+    scopes: frozenset[Scope]
+    attests_addresses: bool
+    """The key's host vouches that the address it passes is the signed-in customer's own."""
+    created_at: Utc
+    last_used_at: Utc | None
+    revoked_at: Utc | None
+
+
+# ------------------------------------------------------------------------------------------------ components
+
+
+class Component(Model):
+    id: str
+    name: str
+    description: str
+    group: str
+    group_position: int
+    position: int
+    own_state: ComponentState
+    """What the operator set; shown again as soon as no incident says worse."""
+    state: ComponentState
+    """What is shown: the worst of the own state and the impact of every active incident that tags it."""
+
+
+class StateChange(Model):
+    """One step of a component's shown state over time."""
+
+    at: Utc
+    state: ComponentState
+
+
+# ------------------------------------------------------------------------------------------------- incidents
+
+Impacts = dict[str, ComponentState | None]
+"""Component id → its impact; None where the impact follows from the severity."""
+
+Translations = dict[Language, Text]
+
+
+def translated(original: str, translations: Translations, language: str | None) -> str:
+    """The text in the reader's language if the operator gave it, else as it was written."""
+    if language is None:
+        return original
+    return translations.get(language) or translations.get(language.split("-")[0]) or original
+
+
+class UpdateContent(Model):
+    """What an update says. A field that is None says nothing about its subject."""
+
+    message: Text | None = None
+    status: Status | None = None
+    severity: SeverityChange | None = None
+    components: Impacts | None = None
+    """The components affected from here on, all of them; an empty mapping affects none."""
+    title: Line | None = None
+    """The incident's title from here on. The first update always carries one."""
+    translations: Translations = Field(default_factory=dict)
+    title_translations: Translations = Field(default_factory=dict)
+
+    @field_validator("message")
+    @classmethod
+    def _blank_says_nothing(cls, value: str | None) -> str | None:
+        return value or None
+
+    @property
+    def is_empty(self) -> bool:
+        said = (self.message, self.status, self.severity, self.components, self.title)
+        return all(part is None for part in said)
+
+
+class Update(Model):
+    """One entry of an incident's timeline."""
+
+    id: str
+    incident_id: str
+    at: Utc
+    """When it took effect; may lie before `created_at`."""
+    created_at: Utc
+    edited_at: Utc | None
+    author: str
+    version: int
+    """1 as posted; one more with every edit."""
+    content: UpdateContent
+
+
+class Revision(Model):
+    """A version of an update that an edit replaced."""
+
+    update_id: str
+    version: int
+    content: UpdateContent
+    replaced_at: Utc
+    replaced_by: str
+
+
+class Affected(Model):
+    """A component as one incident affects it."""
+
+    id: str
+    name: str
+    impact: ComponentState
+
+
+class Incident(Model):
+    id: str
+    slug: str
+    """The last part of its permalink."""
+    kind: IncidentKind
+    title: str
+    title_translations: Translations = Field(default_factory=dict)
+    status: Status
+    severity: Severity | None
+    affected: tuple[Affected, ...]
+    started_at: Utc
+    created_at: Utc
+    resolved_at: Utc | None
+    starts_at: Utc | None = None
+    ends_at: Utc | None = None
+    """The window, for maintenance only."""
+    version: int
+    history_head: str
+    """The last link of its hash chain: SHA-256 over every version of every update."""
+    updates: tuple[Update, ...]
+    """Oldest first."""
+
+    @property
+    def is_active(self) -> bool:
+        return not self.status.closes
+
+    @property
+    def latest(self) -> Update:
+        return self.updates[-1]
+
+    @property
+    def was_edited(self) -> bool:
+        return any(update.version > 1 for update in self.updates)
+
+
+Wording = Literal["likely", "possibly"]
+
+
+class Match(Model):
+    """An active incident that a message may be about."""
+
+    id: str
+    incident: Incident
+    relevance: float = Field(ge=0, le=1)
+    """The calibrated probability that the message is about this incident."""
+    wording: Wording

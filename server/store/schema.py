@@ -1,0 +1,324 @@
+"""Every table, once, for both databases (SQLAlchemy Core).
+
+Whatever belongs to a tenant has the tenant first in its keys, and its references carry the tenant too, so that
+a row can never point into another tenant's data. Times are UTC. The tables of one noun are read and written
+only by the module of that noun.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, to the microsecond, on both databases. Naive values are refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs a time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _id(name: str = "id", **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.String(64), **options)
+
+
+def _time(name: str, *, null: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, UtcDateTime, nullable=null)
+
+
+def _json(name: str, *, null: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.JSON(none_as_null=True), nullable=null)
+
+
+def _tenant(*, primary: bool = True) -> sa.Column[str]:
+    return _id("tenant_id", primary_key=primary, nullable=False)
+
+
+def _belongs_to(table: str, column: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["tenant_id", column], [f"{table}.tenant_id", f"{table}.id"])
+
+
+def _of_tenant() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"])
+
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    comment="One row. Its lock gives published changes a total order; other processes poll its version.",
+)
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.String(256), nullable=False),
+    comment="Keys that the installation made for itself.",
+)
+
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("slug", sa.String(63), nullable=False, unique=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    _json("settings"),
+    sa.Column("version", sa.BigInteger, nullable=False, index=True),
+    _time("created_at"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    _json("scopes"),
+    sa.Column("attests_addresses", sa.Boolean, nullable=False),
+    _time("created_at"),
+    _time("last_used_at", null=True),
+    _time("revoked_at", null=True),
+    _of_tenant(),
+)
+
+components = sa.Table(
+    "components",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("group_name", sa.String(200), nullable=False),
+    sa.Column("group_position", sa.Integer, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    _time("created_at"),
+    _time("deleted_at", null=True),
+    _of_tenant(),
+)
+
+component_own_states = sa.Table(
+    "component_own_states",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    _id("component_id", nullable=False),
+    _time("at"),
+    sa.Column("state", sa.String(32), nullable=False),
+    _belongs_to("components", "component_id"),
+    sa.Index(None, "tenant_id", "component_id", "at"),
+    comment="What operators set, over time. The newest row is the component's own state.",
+)
+
+component_state_history = sa.Table(
+    "component_state_history",
+    metadata,
+    _tenant(),
+    _id("component_id", primary_key=True),
+    sa.Column("at", UtcDateTime, primary_key=True),
+    sa.Column("state", sa.String(32), nullable=False),
+    _belongs_to("components", "component_id"),
+    comment="The state shown from `at` on: the worst of own state and active incidents. The last row is now.",
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    sa.Column("slug", sa.String(120), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("title", sa.String(200), nullable=False),
+    _json("title_translations"),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("severity", sa.String(16), nullable=True),
+    _time("started_at"),
+    _time("created_at"),
+    _time("resolved_at", null=True),
+    _time("starts_at", null=True),
+    _time("ends_at", null=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("history_head", sa.String(64), nullable=False),
+    sa.Column("history_length", sa.Integer, nullable=False),
+    _of_tenant(),
+    sa.UniqueConstraint("tenant_id", "slug"),
+    sa.Index(None, "tenant_id", "resolved_at"),
+    sa.Index(None, "tenant_id", "started_at"),
+    comment="Title, status, severity and resolved_at are the fold of the updates, rewritten with them.",
+)
+
+incident_components = sa.Table(
+    "incident_components",
+    metadata,
+    _tenant(),
+    _id("incident_id", primary_key=True),
+    _id("component_id", primary_key=True),
+    sa.Column("impact", sa.String(32), nullable=True),
+    _belongs_to("incidents", "incident_id"),
+    _belongs_to("components", "component_id"),
+    comment="The components affected now: part of the fold. No impact: it follows from the severity.",
+)
+
+
+def _content() -> list[sa.Column[Any]]:
+    """What one version of an update says; the same columns hold the current and the replaced versions."""
+    return [
+        sa.Column("message", sa.Text, nullable=True),
+        sa.Column("status", sa.String(16), nullable=True),
+        sa.Column("severity", sa.String(16), nullable=True),
+        _json("components", null=True),
+        sa.Column("title", sa.String(200), nullable=True),
+        _json("translations"),
+        _json("title_translations"),
+    ]
+
+
+incident_updates = sa.Table(
+    "incident_updates",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    _id("incident_id", nullable=False),
+    _time("at"),
+    _time("created_at"),
+    _time("edited_at", null=True),
+    sa.Column("author", sa.String(200), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    *_content(),
+    _belongs_to("incidents", "incident_id"),
+    sa.Index(None, "tenant_id", "incident_id", "at"),
+)
+
+incident_update_revisions = sa.Table(
+    "incident_update_revisions",
+    metadata,
+    _tenant(),
+    _id("update_id", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    *_content(),
+    _time("replaced_at"),
+    sa.Column("replaced_by", sa.String(200), nullable=False),
+    _belongs_to("incident_updates", "update_id"),
+    comment="The versions that edits replaced. Nothing in the product edits or deletes a row here.",
+)
+
+incident_history = sa.Table(
+    "incident_history",
+    metadata,
+    _tenant(),
+    _id("incident_id", primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    _id("update_id", nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    _time("recorded_at"),
+    sa.Column("recorded_by", sa.String(200), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    _belongs_to("incidents", "incident_id"),
+    _belongs_to("incident_updates", "update_id"),
+    comment="The hash chain of an incident: a link for each version of each update, the first post included.",
+)
+
+fanouts = sa.Table(
+    "fanouts",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    _id("incident_id", nullable=False),
+    _id("update_id", nullable=False),
+    _time("created_at"),
+    sa.Column("cursor", sa.String(64), nullable=True),
+    _time("done_at", null=True),
+    _id("lease_owner", nullable=True),
+    _time("lease_until", null=True),
+    _belongs_to("incidents", "incident_id"),
+    _belongs_to("incident_updates", "update_id"),
+    sa.UniqueConstraint("tenant_id", "update_id"),
+    sa.Index("ix_fanouts_waiting", "created_at", sqlite_where=sa.text("done_at IS NULL"),
+             postgresql_where=sa.text("done_at IS NULL")),
+    comment="The outbox: one row per published update, written in its transaction and expanded to mail later.",
+)  # fmt: skip
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    sa.Column("external_id", sa.String(64), nullable=False),
+    sa.Column("customer_ref", sa.String(64), nullable=True),
+    _time("created_at"),
+    _of_tenant(),
+    sa.UniqueConstraint("tenant_id", "external_id"),
+    comment="Both references are keyed hashes: whose they are is known to the host alone.",
+)
+
+matches = sa.Table(
+    "matches",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    _id("incident_id", nullable=False),
+    _id("conversation_id", nullable=True),
+    sa.Column("source", sa.String(32), nullable=False),
+    sa.Column("relevance", sa.Float, nullable=False),
+    _time("created_at"),
+    _belongs_to("incidents", "incident_id"),
+    _belongs_to("conversations", "conversation_id"),
+    sa.Index(None, "tenant_id", "incident_id", "created_at"),
+    comment="That an incident was named in an answer; never what the customer wrote.",
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    _tenant(),
+    _id("actor_id", primary_key=True),
+    sa.Column("key", sa.String(200), primary_key=True),
+    sa.Column("request", sa.String(64), nullable=False),
+    _json("result", null=True),
+    _time("created_at"),
+    _of_tenant(),
+    sa.Index(None, "created_at"),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    _time("at"),
+    sa.Column("actor", sa.String(200), nullable=False),
+    _id("actor_id", nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    _json("details"),
+    _of_tenant(),
+    sa.Index(None, "tenant_id", "at"),
+)

@@ -1,0 +1,59 @@
+"""Who is calling: turns the request that a tool is called in into a `TenantContext`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken
+from mcp.server.mcpserver import Context
+
+from server.context import Actor, App, TenantContext
+from server.keys import Holder
+from server.models import Scope
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What every tool call is given. Over HTTP the bearer key names the tenant; stdio is opened for one."""
+
+    app: App
+    local: Holder | None = None
+
+
+class KeyVerifier:
+    """Implements the SDK's TokenVerifier: a bearer key of ours becomes an access token with its tenant."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        holder = await self._app.keyring.holder(token)
+        if holder is None:
+            return None
+        actor = holder.actor
+        return AccessToken(
+            token="",
+            client_id=actor.id,
+            subject=actor.name,
+            scopes=sorted(actor.scopes),
+            claims={"tenant": holder.tenant_id, "attests_addresses": actor.attests_addresses},
+        )
+
+
+def tenant_of(ctx: Context[Desk]) -> TenantContext:
+    """The calling tenant. Raises PermissionError where nobody is let in, which no served request is."""
+    desk = ctx.request_context.lifespan_context
+    holder = current_holder(desk.local)
+    return TenantContext(desk.app, holder.tenant_id, holder.actor)
+
+
+def current_holder(local: Holder | None) -> Holder:
+    token = get_access_token()
+    if token is not None and token.claims is not None:
+        scopes = frozenset(Scope(scope) for scope in token.scopes)
+        actor = Actor(token.client_id, token.subject or "", scopes, token.claims["attests_addresses"])
+        return Holder(token.claims["tenant"], actor)
+    if local is not None:
+        return local
+    raise PermissionError("no key")

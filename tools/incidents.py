@@ -1,0 +1,190 @@
+"""Incident tools: post, update, correct and read incidents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import AwareDatetime, BaseModel, Field
+
+from server import incidents
+from server.components import find_impacts
+from server.context import TenantContext
+from server.incidents import IncidentDraft, UpdateDraft, UpdateEdit
+from server.models import ComponentState, Incident, Severity, SeverityChange, Status
+from tools.desk import Desk, tenant_of
+from tools.views import IncidentSummary, IncidentView, incident_summary, incident_view, result
+
+IncidentStatus = Literal[Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING, Status.RESOLVED]
+
+IncidentId = Annotated[str, Field(description="Incident id, such as `inc_01jd…`")]
+Message = Annotated[str | None, Field(description="What customers shall read, in plain words", max_length=10_000)]
+Impacts = Annotated[
+    dict[str, ComponentState] | None,
+    Field(description="State of single components where the severity does not say it: id or name → state"),
+]
+Notify = Annotated[bool, Field(description="Tell subscribers")]
+ExpectedVersion = Annotated[
+    int | None, Field(description="Refuse if the incident's version is another: somebody else was faster")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Field(max_length=200, description="Any text of yours; the same call with it again has no second effect"),
+]
+Language = Annotated[
+    str | None, Field(max_length=35, description="Show the operator's translation, if there is one")
+]
+
+
+class IncidentList(BaseModel):
+    incidents: list[IncidentSummary]
+    next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page")] = None
+
+
+async def incident_create(
+    ctx: Context[Desk],
+    title: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Short and specific: what fails, where, how it shows. Matching works on this wording",
+        ),
+    ],
+    message: Message = None,
+    status: Annotated[IncidentStatus, Field(description="Where it stands; not resolved")] = Status.INVESTIGATING,
+    severity: Annotated[Severity | None, Field(description="Leave out if it shall carry none")] = None,
+    components: Annotated[list[str], Field(description="Ids or names of the affected components")] = [],  # noqa: B006
+    impacts: Impacts = None,
+    started_at: Annotated[AwareDatetime | None, Field(description="When it began, if before now")] = None,
+    notify: Notify = True,
+    idempotency_key: IdempotencyKey = None,
+) -> Annotated[CallToolResult, IncidentView]:
+    """Post a new incident: the status page shows it, conversations are matched with it, subscribers are told.
+
+    Call it once an outage is confirmed and nobody posted it (see `incident_list`). For news about an incident that
+    is already posted use `incident_post_update`. Returns the incident with its id, version and usual next status.
+    """
+    tenant = tenant_of(ctx)
+    draft = IncidentDraft(
+        title=title,
+        message=message,
+        status=status,
+        severity=severity,
+        components=await find_impacts(tenant, components, impacts) or {},
+        started_at=started_at,
+        notify=notify,
+    )
+    return await _shown(tenant, await incidents.create_incident(tenant, draft, idempotency_key))
+
+
+async def incident_post_update(
+    ctx: Context[Desk],
+    incident_id: IncidentId,
+    message: Message = None,
+    status: Annotated[
+        IncidentStatus | None, Field(description="The status from now on; any, also back. `resolved` closes it")
+    ] = None,
+    severity: Annotated[
+        SeverityChange | None, Field(description="The severity from now on; `none` clears it")
+    ] = None,
+    components: Annotated[
+        list[str] | None, Field(description="All components affected from now on, ids or names; [] for none")
+    ] = None,
+    impacts: Impacts = None,
+    at: Annotated[AwareDatetime | None, Field(description="When it took effect, if before now")] = None,
+    notify: Notify = True,
+    expected_version: ExpectedVersion = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Annotated[CallToolResult, IncidentView]:
+    """Add an update to an incident's timeline: news, a new status, severity or set of components, or any mix.
+
+    Call it whenever something is known that customers should know; a change of status alone is enough. Posting
+    `resolved` closes the incident and returns its components to their own state; another status on a resolved
+    incident reopens it. To correct what was said before use `incident_edit_update`. Returns the incident with
+    `next_status`, the usual next step.
+    """
+    tenant = tenant_of(ctx)
+    draft = UpdateDraft(
+        incident_id=incident_id,
+        message=message,
+        status=status,
+        severity=severity,
+        components=await find_impacts(tenant, components, impacts),
+        at=at,
+        notify=notify,
+    )
+    return await _shown(tenant, await incidents.post_update(tenant, draft, expected_version, idempotency_key))
+
+
+async def incident_edit_update(
+    ctx: Context[Desk],
+    incident_id: IncidentId,
+    update_id: Annotated[str, Field(description="Update id, such as `upd_01jd…`, from incident_get")],
+    message: Annotated[
+        str | None, Field(description="The text as it should have been; empty removes it", max_length=10_000)
+    ] = None,
+    status: Annotated[IncidentStatus | None, Field(description="The status as it should have been")] = None,
+    severity: Annotated[SeverityChange | None, Field(description="The severity as it should have been")] = None,
+    title: Annotated[
+        str | None, Field(min_length=1, max_length=200, description="A better title; only in the first update")
+    ] = None,
+    expected_version: ExpectedVersion = None,
+) -> Annotated[CallToolResult, IncidentView]:
+    """Correct an update that was posted wrongly: a typo, a wrong status, a vague title.
+
+    The replaced version stays publicly readable, and nobody is notified. For news use `incident_post_update`.
+    Returns the incident as it stands after the correction.
+    """
+    tenant = tenant_of(ctx)
+    edit = UpdateEdit(
+        incident_id=incident_id,
+        update_id=update_id,
+        message=message,
+        status=status,
+        severity=severity,
+        title=title,
+    )
+    return await _shown(tenant, await incidents.edit_update(tenant, edit, expected_version))
+
+
+async def incident_get(
+    ctx: Context[Desk], incident_id: IncidentId, language: Language = None
+) -> Annotated[CallToolResult, IncidentView]:
+    """Read one incident with its whole timeline.
+
+    Call it when the latest update that `status_check` or `incident_list` gives is not enough. Returns status,
+    severity, affected components, every update, the version for `expected_version` and the public address.
+    """
+    tenant = tenant_of(ctx)
+    return await _shown(tenant, await incidents.get_incident(tenant, incident_id), language)
+
+
+async def incident_list(
+    ctx: Context[Desk],
+    active: Annotated[
+        bool | None, Field(description="true: unresolved only; false: resolved only; leave out for all")
+    ] = None,
+    cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Field(ge=1, le=50, description="Incidents a page")] = 20,
+) -> Annotated[CallToolResult, IncidentList]:
+    """List incidents, the latest start first.
+
+    Call it to find an incident's id, to see what is open before posting, or to look back. To find out whether a
+    customer's words are about an incident use `status_check`. Returns a line per incident, without timelines.
+    """
+    tenant = tenant_of(ctx)
+    page = await incidents.list_incidents(tenant, active, cursor, limit)
+    site = (await tenant.app.snapshots.get(tenant.id)).tenant
+    return result(
+        IncidentList(
+            incidents=[incident_summary(tenant, site, incident) for incident in page.incidents],
+            next_cursor=page.next_cursor,
+        )
+    )
+
+
+async def _shown(tenant: TenantContext, incident: Incident, language: str | None = None) -> CallToolResult:
+    site = (await tenant.app.snapshots.get(tenant.id)).tenant
+    return result(incident_view(tenant, site, incident, language))
