@@ -210,8 +210,6 @@ async def _ask(settings: Settings, slug: str, question: str) -> None:
 
     async with open_app(settings) as app:
         tenant = await context_of(app, slug)
-        app.inference.start()
-        await app.inference.wait_until_ready()
         found = await find_matches(tenant, question, Asker("command line"))
         if not found:
             out.print("No active incident matches.")

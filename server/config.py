@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     cache_dir: Path | None = None
     """Where prepared model weights are kept; the user's cache folder by default."""
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1, le=65535)
+    port: int = Field(default=8000, ge=1, le=65535)
     public_url: str | None = None
     """Where the outside world reaches this server; `http://HOST:PORT` by default."""
     allowed_hosts: tuple[str, ...] = ()

@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.matcher import IncidentText, Matcher
-from embeddings.profiles import default_cache_dir
 from server.errors import Unavailable
+
+WAIT_SECONDS = 20  # well below the 60 s after which common MCP hosts give up
 
 log = logging.getLogger(__name__)
 
@@ -24,26 +25,21 @@ Result = TypeVar("Result")
 
 
 class Inference:
-    """Ready some seconds after `start()`; until then every call raises `Unavailable`."""
+    """Ready some seconds after `start()` or the first call. A call that waits too long raises `Unavailable`."""
 
-    def __init__(self, model: str, cache_dir: Path | None = None) -> None:
-        self._model = model
-        self._cache_dir = cache_dir
+    def __init__(self, load: Callable[[], Matcher]) -> None:
+        self._load_matcher = load
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
         self._matcher: Matcher | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._loaded = asyncio.Event()
         self.failure: str | None = None
         """Why the model could not be loaded, if that is so."""
 
     def start(self) -> None:
-        """Begin to load the model; the caller goes on."""
-        self._loading = asyncio.create_task(self._load())
-
-    async def wait_until_ready(self) -> None:
-        """Raises Unavailable, with the reason, if the model could not be loaded."""
-        if self._loading is not None:
-            await asyncio.shield(self._loading)
-        self._require()
+        """Begin to load the model, once; the caller goes on."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
 
     @property
     def is_ready(self) -> bool:
@@ -51,17 +47,17 @@ class Inference:
 
     async def messages(self, texts: Sequence[str]) -> Vectors:
         """One vector a text, shape (n, d)."""
-        matcher = self._require()
+        matcher = await self._ready()
         return await self._run(lambda: matcher.embed_messages(texts))
 
     async def incidents(self, texts: Sequence[IncidentText]) -> Vectors:
         """One vector an incident, shape (n, d). Only texts not seen before are encoded."""
-        matcher = self._require()
+        matcher = await self._ready()
         return await self._run(lambda: matcher.embed_incidents(texts))
 
-    def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
+    async def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
         """Shape (messages, incidents): the probability that a message is about an incident."""
-        return self._require().probabilities(messages, incidents)
+        return (await self._ready()).probabilities(messages, incidents)
 
     async def close(self) -> None:
         if self._loading is not None:
@@ -76,15 +72,22 @@ class Inference:
             log.exception("the text model could not be loaded")
         else:
             self._matcher = matcher
+        finally:
+            self._loaded.set()
 
     def _loaded_and_warm(self) -> Matcher:
-        matcher = Matcher.load(self._model, self._cache_dir or default_cache_dir())
+        matcher = self._load_matcher()
         matcher.warm_up()
         return matcher
 
-    def _require(self) -> Matcher:
+    async def _ready(self) -> Matcher:
+        if self._matcher is not None:
+            return self._matcher
+        self.start()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._loaded.wait(), WAIT_SECONDS)
         if self._matcher is None:
-            reason = self.failure or "it is being loaded; try again in a few seconds"
+            reason = self.failure or "it is still being loaded"
             raise Unavailable(f"the text model is not ready: {reason}", retry_after=5)
         return self._matcher
 

@@ -72,7 +72,7 @@ async def find_matches(
         return []
     inference = tenant.app.inference
     vectors = await tenant.app.incident_vectors.of(snapshot, inference)
-    scores = inference.probabilities(await inference.messages([text]), vectors)[0]
+    scores = (await inference.probabilities(await inference.messages([text]), vectors))[0]
     settings = snapshot.tenant.settings
     least = settings.mention_threshold if min_relevance is None else min_relevance
     ranked = sorted(zip(candidates, map(float, scores), strict=True), key=lambda pair: -pair[1])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from embeddings.matcher import Matcher
+from embeddings.profiles import default_cache_dir
 from server.config import Settings
 from server.context import App
-from server.errors import Unavailable
 from server.inference import Inference
 from server.keys import Holder, Keyring
 from server.matching import IncidentVectors
@@ -35,7 +36,7 @@ async def open_app(
 ) -> AsyncIterator[App]:
     """The process on its migrated database. The text model is loaded by whoever starts `app.inference`."""
     database = Database(settings.database_url)
-    inference = inference or Inference(settings.embedding_model, settings.cache_dir)
+    inference = inference or Inference(lambda: _load_matcher(settings))
     try:
         await database.migrate()
         recorder = Recorder(database, clock)
@@ -59,12 +60,14 @@ async def open_app(
 async def background_work(app: App) -> AsyncIterator[None]:
     """Load the model, follow other processes' changes and write counters while the block runs."""
     app.inference.start()
-    tasks = [asyncio.create_task(app.snapshots.follow()), asyncio.create_task(app.recorder.run())]
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(work(stop)) for work in (app.snapshots.follow, app.recorder.run)]
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(Unavailable):
-            await app.recorder.flush()
+        stop.set()  # not cancelled: each ends what it is doing in the database
+        await asyncio.gather(*tasks)
+
+
+def _load_matcher(settings: Settings) -> Matcher:
+    return Matcher.load(settings.embedding_model, settings.cache_dir or default_cache_dir())

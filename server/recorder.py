@@ -14,6 +14,7 @@ from server.errors import Unavailable
 from server.store import keys, matches
 from server.store.database import Database
 from server.store.matches import MatchRecord
+from server.waiting import is_set_within
 
 EVERY_SECONDS = 1.0
 MAX_WAITING = 10_000
@@ -52,13 +53,16 @@ class Recorder:
             self._matches, self._uses = (found + self._matches)[-MAX_WAITING:], uses | self._uses
             raise
 
-    async def run(self) -> None:
-        """Flush for as long as the process lives."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.flush()
-            except Unavailable as error:
-                log.warning("counters wait: %s", error)
-            except Exception:
-                log.exception("some counters were not written")
+    async def run(self, stop: asyncio.Event) -> None:
+        """Flush every second, and a last time at `stop`."""
+        while not await is_set_within(stop, EVERY_SECONDS):
+            await self._try_to_flush()
+        await self._try_to_flush()
+
+    async def _try_to_flush(self) -> None:
+        try:
+            await self.flush()
+        except Unavailable as error:
+            log.warning("counters wait: %s", error)
+        except Exception:
+            log.exception("some counters were not written")

@@ -19,6 +19,7 @@ from server.store import changes, tenants
 from server.store import components as component_rows
 from server.store import incidents as incident_rows
 from server.store.database import Database
+from server.waiting import is_set_within
 
 POLL_SECONDS = 0.25
 MAX_TENANTS = 10_000
@@ -75,11 +76,10 @@ class Snapshots:
         except Unavailable as error:
             log.warning("the snapshot of %s is not the newest: %s", tenant_id, error)
 
-    async def follow(self) -> None:
-        """Take up what other processes published, for as long as the process lives."""
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Take up what other processes published, until `stop`."""
         seen = 0
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
+        while not await is_set_within(stop, POLL_SECONDS):
             try:
                 seen = await self._take_up(seen)
             except Unavailable as error:
