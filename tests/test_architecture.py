@@ -90,6 +90,13 @@ def test_every_import_keeps_the_rules() -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_itself_holds_only_a_docstring(package: str) -> None:
+    """Another distribution may bring a `tools/__init__.py` too: whoever loses it loses nothing."""
+    body = ast.parse((ROOT / package / "__init__.py").read_text()).body
+    assert [type(statement) for statement in body] == [ast.Expr]
+
+
 @pytest.mark.parametrize(
     ("module", "source"),
     [
