@@ -15,7 +15,7 @@ from rich.table import Table
 
 from server.config import Settings
 from server.errors import HeraldError
-from server.models import Scope
+from server.models import ComponentState, Scope
 
 Result = TypeVar("Result")
 
@@ -27,7 +27,9 @@ herald = typer.Typer(
 )
 tenant_commands = typer.Typer(help="Companies that share this installation.", no_args_is_help=True)
 key_commands = typer.Typer(help="API keys of a tenant.", no_args_is_help=True)
+component_commands = typer.Typer(help="What customers see on the status page.", no_args_is_help=True)
 herald.add_typer(tenant_commands, name="tenant")
+herald.add_typer(component_commands, name="component")
 herald.add_typer(key_commands, name="key")
 
 out = Console()
@@ -115,6 +117,25 @@ def tenant_create(
 def tenant_list(database: DatabaseOption = None) -> None:
     """Show the tenants."""
     _run(_tenant_list(_settings(database)))
+
+
+@component_commands.command("create")
+def component_create(
+    name: Annotated[str, typer.Argument(help="Name that customers see, such as 'Web App'.")],
+    tenant: TenantOption,
+    group: Annotated[str, typer.Option(help="Heading under which it stands.")] = "Core Services",
+    description: Annotated[str, typer.Option(help="A line beside the name.")] = "",
+    state: Annotated[ComponentState, typer.Option(help="Its own state.")] = ComponentState.OPERATIONAL,
+    database: DatabaseOption = None,
+) -> None:
+    """Add a component at the end of its group."""
+    _run(_component_create(_settings(database), tenant, name, description, group, state))
+
+
+@component_commands.command("list")
+def component_list(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """Show a tenant's components, in the order of the page."""
+    _run(_component_list(_settings(database), tenant))
 
 
 @key_commands.command("create")
@@ -242,6 +263,30 @@ async def _tenant_list(settings: Settings) -> None:
         table = Table("slug", "name", "page")
         for tenant in await list_tenants(app):
             table.add_row(tenant.slug, tenant.name, page_url(settings, tenant))
+        out.print(table)
+
+
+async def _component_create(
+    settings: Settings, slug: str, name: str, description: str, group: str, state: ComponentState
+) -> None:
+    from server.components import create_component
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        component = await create_component(await context_of(app, slug), name, description, group, state)
+        out.print(f"Created {component.name} ({component.id}) in {component.group}.", highlight=False)
+
+
+async def _component_list(settings: Settings, slug: str) -> None:
+    from server.components import list_components
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        table = Table("id", "group", "name", "state", "own state")
+        for component in await list_components(await context_of(app, slug)):
+            table.add_row(component.id, component.group, component.name, component.state, component.own_state)
         out.print(table)
 
 
