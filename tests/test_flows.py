@@ -20,6 +20,7 @@ from tests.served import HERALD, Served, connected, environment, herald, served
 
 pytestmark = pytest.mark.slow
 
+TITLE = "Users cannot sign in and see an error page"
 QUESTIONS = {
     "en": "I cannot log in, it always says something went wrong",
     "es": "No puedo iniciar sesión, siempre me sale un error",
@@ -69,7 +70,7 @@ async def post_incident(connect: Connect) -> str:
     posted = await call(
         connect,
         "incident_create",
-        title="Users cannot sign in and see an error page",
+        title=TITLE,
         message="Signing in fails for some users. We are looking into it.",
         severity="major",
         components=["Sign-in"],
@@ -100,15 +101,13 @@ async def assert_resolved(connect: Connect, server: Served, incident_id: str) ->
     assert incident["resolved_at"] == incident["latest_update_at"]
     assert await component_state(connect) == "operational"
     assert answer["matches"] == []
-    await wait_until(
-        lambda: "Users cannot sign in and see an error page" in server.get("/s/acme").split('id="history"')[1]
-    )
+    await wait_until(lambda: TITLE in server.get("/s/acme").split('id="history"')[1])
 
 
 async def wait_until(holds: Callable[[], bool], seconds: float = 5) -> None:
     """Another process may have posted: its page follows within the next poll."""
     with anyio.fail_after(seconds):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - another process cannot set an event of ours
             await anyio.sleep(0.05)
 
 
@@ -117,7 +116,7 @@ async def test_an_incident_is_posted_found_in_three_languages_shown_resolved_and
 
     await assert_found(desk.agent, incident_id)
     assert await component_state(desk.agent) == "partial_outage"
-    assert "Users cannot sign in and see an error page" in desk.server.get("/s/acme")
+    assert TITLE in desk.server.get("/s/acme")
 
     await call(desk.operator, "incident_post_update", incident_id=incident_id, status="resolved")
 
