@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.encoder import Encoder, Vectors
+from embeddings.backends import Vectors
+from embeddings.encoder import Encoder
 from embeddings.labelled import NOTHING, Background, Tenant, authors, read_background, read_tenants
 from embeddings.profiles import Profile
 from embeddings.recipe import incident_text

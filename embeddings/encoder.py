@@ -1,35 +1,15 @@
-"""Texts in, unit vectors out: token-sorted micro-batches, truncation by tokens, and a memory of repeated texts."""
+"""Texts in, unit vectors out, with a memory of repeated texts."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from embeddings.backends import Backend, Vectors
 from embeddings.profiles import Profile
 from embeddings.recipe import clean
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-Vectors = NDArray[np.float32]
-Ids = NDArray[np.int64]
-
-BATCH = 32
-
-
-class Backend(Protocol):
-    """Runs the network. Need not be thread-safe, nor cache, nor accept an empty text."""
-
-    dimensions: int
-
-    def embed(self, texts: list[str], max_tokens: int) -> Vectors:
-        """Unit vectors, one row per text."""
-        ...
 
 
 class Encoder:
@@ -88,74 +68,3 @@ class _Memory:
 
 def _key(text: str, max_tokens: int) -> bytes:
     return blake2b(text.encode(), digest_size=16, salt=max_tokens.to_bytes(8)).digest()
-
-
-class TorchBackend:
-    """A prepared folder through sentence-transformers, batched by token count rather than by characters."""
-
-    def __init__(self, folder: Path, bfloat16: bool = False) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
-        settings = {"dtype": torch.bfloat16 if bfloat16 else torch.float32, "add_pooling_layer": False}
-        self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs=settings)
-        self._tokenizer = load_tokenizer(folder)
-        self.dimensions = self._model.get_embedding_dimension() or 0
-
-    def embed(self, texts: list[str], max_tokens: int) -> Vectors:
-        import torch
-
-        vectors = np.empty((len(texts), self.dimensions), np.float32)
-        for rows, ids, mask in micro_batches(self._tokenizer, texts, max_tokens):
-            features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-            with torch.inference_mode():
-                vectors[rows] = self._model(features)["sentence_embedding"].float().numpy()
-        return vectors
-
-
-class AnyModelBackend:
-    """Any sentence-transformers model, whatever its modules, through its own `encode`."""
-
-    def __init__(self, folder: Path) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-        self._longest = self._model.max_seq_length
-        self.dimensions = self._model.get_embedding_dimension() or 0
-
-    def embed(self, texts: list[str], max_tokens: int) -> Vectors:
-        if self._longest is not None:
-            self._model.max_seq_length = min(max_tokens, self._longest)
-        vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, np.float32)
-
-
-def load_tokenizer(folder: Path) -> "Tokenizer":
-    """The folder's tokenizer, neither padding nor truncating."""
-    from tokenizers import Tokenizer
-
-    tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def micro_batches(
-    tokenizer: "Tokenizer", texts: list[str], max_tokens: int, size: int = BATCH
-) -> Iterator[tuple[list[int], Ids, Ids]]:
-    """Yield (row numbers, ids, mask) of texts with about as many tokens each, so that little is padding."""
-    tokens = [_cut(encoding.ids, max_tokens) for encoding in tokenizer.encode_batch(texts)]
-    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        ids = np.zeros((len(rows), len(tokens[rows[-1]])), np.int64)
-        mask = np.zeros_like(ids)
-        for line, row in enumerate(rows):
-            ids[line, : len(tokens[row])] = tokens[row]
-            mask[line, : len(tokens[row])] = 1
-        yield rows, ids, mask
-
-
-def _cut(ids: list[int], max_tokens: int) -> list[int]:
-    """The first tokens, and the closing one that every text of these models ends with."""
-    return ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]]

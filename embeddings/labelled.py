@@ -12,7 +12,7 @@ from pathlib import Path
 from embeddings.recipe import IncidentText
 
 TRAINING = Path(__file__).parent / "training"
-TRAINING_FILES = (TRAINING / "match_dev.jsonl", TRAINING / "match_train.jsonl")
+TRAINING_FILES = tuple(TRAINING / f"match_{part}.jsonl" for part in ("dev", "train", "questions"))
 NOTHING = -1
 
 

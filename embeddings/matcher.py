@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from embeddings.encoder import AnyModelBackend, Backend, Encoder, TorchBackend, Vectors
-from embeddings.profiles import Profile, Progress, fingerprint, prepare, resolve
+from embeddings.backends import AnyModelBackend, Backend, OnnxBackend, TorchBackend, Vectors
+from embeddings.encoder import Encoder
+from embeddings.profiles import Profile, Progress, choose_backend, fingerprint, prepare, resolve
 from embeddings.recipe import IncidentText, incident_text
 from embeddings.scorer import Probabilities, Scorer, load_scorer
 
@@ -16,24 +17,28 @@ CALIBRATIONS = Path(__file__).parent / "calibration"
 class Matcher:
     """Synchronous and thread-safe. Message vectors and incident vectors are not interchangeable."""
 
-    def __init__(self, profile: Profile, fingerprint: str, encoder: Encoder, scorer: Scorer) -> None:
+    def __init__(self, profile: Profile, backend: str, fingerprint: str, encoder: Encoder, scorer: Scorer) -> None:
         self.profile = profile
+        self.backend = backend
         self.fingerprint = fingerprint
         self.encoder = encoder
         self.scorer = scorer
 
     @classmethod
-    def load(cls, name: str, cache_dir: Path, progress: Progress | None = None) -> "Matcher":
+    def load(
+        cls, name: str, cache_dir: Path, progress: Progress | None = None, backend: str = "auto"
+    ) -> "Matcher":
         """Prepare the model if need be, and load it with its scorer. Takes seconds.
 
-        `name` is a profile, a sentence-transformers folder or a hub name.
+        `name` is a profile, a sentence-transformers folder or a hub name; `backend` is auto, int8, bf16 or fp32.
         Raises `WeightsUnavailable`, or `ScorerMismatch` when the scorer was fitted for another model.
         """
         profile = resolve(name)
-        folder = prepare(profile, cache_dir, progress)
+        backend = choose_backend(profile, backend)
+        folder = prepare(profile, cache_dir, progress, backend)
         model = fingerprint(profile, folder)
-        scorer = load_scorer(scorer_path(profile, cache_dir), model, "fp32", name)
-        return cls(profile, model, Encoder(profile, _backend(profile, folder)), scorer)
+        scorer = load_scorer(scorer_path(profile, cache_dir), model, backend, name)
+        return cls(profile, backend, model, Encoder(profile, load_backend(profile, folder, backend)), scorer)
 
     def embed_incidents(self, incidents: Sequence[IncidentText]) -> Vectors:
         """Vectors (n, d) for `probabilities`: keep them, and embed again only what has changed."""
@@ -65,5 +70,8 @@ def scorer_path(profile: Profile, cache_dir: Path) -> Path:
     return cache_dir / "calibration" / f"{plain}.safetensors"
 
 
-def _backend(profile: Profile, folder: Path) -> Backend:
-    return AnyModelBackend(folder) if profile.custom else TorchBackend(folder)
+def load_backend(profile: Profile, folder: Path, backend: str) -> Backend:
+    """The named backend over the folder that was prepared for it."""
+    if profile.custom:
+        return AnyModelBackend(folder)
+    return OnnxBackend(folder) if backend == "int8" else TorchBackend(folder, bfloat16=backend == "bf16")

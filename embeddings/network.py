@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertModel
 
+from embeddings.backends import load_tokenizer, micro_batches
 from embeddings.build import LORA_SCALE
-from embeddings.encoder import load_tokenizer, micro_batches
 from embeddings.scorer import Calibration, Head
 
 ADAPTED = ("attention.self.query", "attention.self.value", "intermediate.dense", "output.dense")

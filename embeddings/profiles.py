@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embeddings import build
+from embeddings.backends import BACKENDS, GRAPH, fastest
 from embeddings.errors import WeightsUnavailable
+from embeddings.int8 import build_int8
 from embeddings.recipe import TEXT_RECIPE
 
 Progress = Callable[[int, int, str], None]
 
 ADAPTERS = Path(__file__).parent / "adapters"
-LAYOUT = "1"  # raise it when the content of a prepared folder changes: old folders are then left unused
+LAYOUT = "3"  # raise it when the content of a prepared folder changes: old folders are then left unused
 MANIFEST = "manifest.json"
 
 
@@ -109,8 +111,17 @@ def default_cache_dir() -> Path:
     return Path(chosen) if chosen else user_cache_path("herald")
 
 
-def prepare(profile: Profile, cache_dir: Path, progress: Progress | None = None) -> Path:
-    """Make sure that the profile's model is on disk and whole; return its sentence-transformers folder.
+def choose_backend(profile: Profile, backend: str) -> str:
+    """What "auto" stands for on this machine. A custom model has but one way to run, which is called fp32."""
+    if backend not in BACKENDS:
+        raise ValueError(f"no backend {backend!r}: choose one of {', '.join(BACKENDS)}")
+    if profile.custom:
+        return "fp32"
+    return fastest() if backend == "auto" else backend
+
+
+def prepare(profile: Profile, cache_dir: Path, progress: Progress | None = None, backend: str = "auto") -> Path:
+    """Make sure that the profile's model is on disk and whole; return the folder that the backend loads.
 
     Builds at most once: processes that prepare at the same time wait for the first. The folder appears under its
     final name complete or not at all, so an interrupted build is simply begun again, and one whose bytes no longer
@@ -120,11 +131,12 @@ def prepare(profile: Profile, cache_dir: Path, progress: Progress | None = None)
         return _custom_folder(profile.name)
     from filelock import FileLock
 
-    folder = cache_dir / f"{profile.name}-{weights_key(profile)[:16]}"
+    graph = choose_backend(profile, backend) == "int8"
+    folder = cache_dir / f"{profile.name}-{weights_key(profile)[:16]}-{'int8' if graph else 'torch'}"
     cache_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir / f"{profile.name}.lock"):  # the system frees it when its process dies
         if not is_whole(folder):
-            _build_into_place(profile, profile.weights, folder, progress or _silent)
+            _build_into_place(profile, profile.weights, folder, graph, progress or _silent)
     return folder
 
 
@@ -158,13 +170,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _build_into_place(profile: Profile, weights: Weights, folder: Path, progress: Progress) -> None:
+def _build_into_place(profile: Profile, weights: Weights, folder: Path, graph: bool, progress: Progress) -> None:
     for leftover in folder.parent.glob(f"{folder.name}.*"):  # we hold the lock: its builder is dead
         shutil.rmtree(leftover)
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
-        _build(profile, weights, partial, progress)
+        _build(profile, weights, partial, graph, progress)
         _write_manifest(partial)
+        partial.chmod(0o755)  # a temporary folder is private to its user
         if folder.exists():
             folder.rename(partial.with_suffix(".damaged"))
         partial.rename(folder)
@@ -173,14 +186,18 @@ def _build_into_place(profile: Profile, weights: Weights, folder: Path, progress
             shutil.rmtree(leftover)
 
 
-def _build(profile: Profile, weights: Weights, folder: Path, progress: Progress) -> None:
-    steps = _Steps(progress, total=16 if weights.packed else 2)
+def _build(profile: Profile, weights: Weights, folder: Path, graph: bool, progress: Progress) -> None:
+    steps = _Steps(progress, total=(16 if weights.packed else 2) + graph)
     file = weights.verified()
     steps.tick("weights checked")
     if weights.packed:
         build.build_e5(file, profile.adapter, folder, steps.tick)
     else:
         build.copy_folder(file, folder, steps.tick)
+    if graph:
+        build_int8(folder, folder / GRAPH)
+        (folder / "model.safetensors").unlink()
+        steps.tick("8-bit graph")
 
 
 @dataclass(slots=True)

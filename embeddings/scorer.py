@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.encoder import Vectors
+from embeddings.backends import Vectors
 from embeddings.errors import ScorerMismatch
 
 Probabilities = NDArray[np.float64]

@@ -1,6 +1,7 @@
 """Trains the adapter and the head that come with the default profile, from labelled text.
 
-LoRA on the encoder, one tenant per step, the scorer's own formula as the loss. Reproducible on one machine for a given seed; bfloat16 kernels differ a little between machines.
+LoRA on the encoder, one tenant per step, the scorer's own formula as the loss. Reproducible on one machine for a
+given seed; bfloat16 kernels differ a little between machines.
 """
 
 import random
@@ -94,7 +95,7 @@ def train(tenants: Sequence[Tenant], cache_dir: Path, recipe: Recipe, log: Log) 
 
     torch.manual_seed(recipe.seed)
     profile = replace(MULTILINGUAL, adapter=None)
-    network = Network(prepare(profile, cache_dir), recipe.rank, profile.prefix)
+    network = Network(prepare(profile, cache_dir, backend="fp32"), recipe.rank, profile.prefix)
     trained = Trained(network, profile)
     background = read_background()
     network.start_from(*_starting_head(network, profile, tenants, background))

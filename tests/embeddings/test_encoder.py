@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from embeddings.encoder import Encoder, Vectors
+from embeddings.backends import Vectors
+from embeddings.encoder import Encoder
 from embeddings.matcher import Matcher
 from embeddings.profiles import resolve
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from embeddings import profiles
+from embeddings.backends import GRAPH
 from embeddings.errors import ScorerMismatch, WeightsUnavailable
 from embeddings.matcher import Matcher
 from embeddings.profiles import ENGLISH, MULTILINGUAL, is_whole, prepare, resolve
@@ -82,8 +83,8 @@ def test_a_build_that_was_killed_is_begun_again_and_leaves_nothing_behind(tmp_pa
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
 def test_damage_in_the_cache_is_found_and_the_model_built_again(tmp_path: Path, damage: str) -> None:
-    folder = prepare(ENGLISH, tmp_path)
-    weights = folder / "model.safetensors"
+    folder = prepare(ENGLISH, tmp_path, backend="int8")
+    weights = folder / GRAPH
     content = weights.read_bytes()
     match damage:
         case "truncated":
@@ -93,7 +94,7 @@ def test_damage_in_the_cache_is_found_and_the_model_built_again(tmp_path: Path, 
         case _:
             weights.unlink()
     assert not is_whole(folder)
-    assert prepare(ENGLISH, tmp_path) == folder
+    assert prepare(ENGLISH, tmp_path, backend="int8") == folder
     assert weights.read_bytes() == content
 
 
@@ -122,7 +123,7 @@ def test_a_scorer_fitted_for_another_recipe_is_refused_with_the_remedy(
 
 def test_a_folder_without_a_scorer_is_refused_with_the_remedy(tmp_path: Path) -> None:
     mine = tmp_path / "my model"
-    shutil.copytree(prepare(ENGLISH, tmp_path), mine)
+    shutil.copytree(prepare(ENGLISH, tmp_path, backend="fp32"), mine)
     with pytest.raises(ScorerMismatch, match=r"herald calibrate --model .*my model"):
         Matcher.load(str(mine), tmp_path)
 
