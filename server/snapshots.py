@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from server.errors import Unavailable
-from server.models import Component, Incident, Tenant
+from server.models import Component, Incident, Revision, StateChange, Tenant
 from server.store import changes, tenants
 from server.store import components as component_rows
 from server.store import incidents as incident_rows
 from server.store.database import Database
+from server.uptime import SHOWN_DAYS
 from server.waiting import is_set_within
 
 POLL_SECONDS = 0.25
@@ -37,6 +38,10 @@ class Snapshot:
     """Not closed, the latest start first."""
     history: tuple[Incident, ...]
     """Closed within the time that the tenant keeps history for, the latest start first."""
+    revisions: Mapping[str, Sequence[Revision]]
+    """Of the updates of these incidents that were edited: the versions replaced, oldest first."""
+    shown_states: Mapping[str, Sequence[StateChange]]
+    """Of each component: the state `SHOWN_DAYS` ago and every change since, oldest first."""
     taken_at: datetime
 
     @property
@@ -51,6 +56,19 @@ class Snapshots:
         self._kept: OrderedDict[str, Snapshot] = OrderedDict()
         self._ids: dict[str, str] = {}
         self._loading: dict[str, asyncio.Task[Snapshot]] = {}
+        self._followed_at: datetime | None = None
+
+    def kept(self, tenant_id: str) -> Snapshot | None:
+        """The tenant's newest known snapshot if there is one in memory. Costs nothing; asks nobody."""
+        return self._kept.get(tenant_id)
+
+    def kept_by_slug(self, slug: str) -> Snapshot | None:
+        """As `kept`, for the tenant of that slug."""
+        return self._kept.get(self._ids.get(slug, ""))
+
+    def true_at(self, snapshot: Snapshot) -> datetime:
+        """The last moment at which it is known that nothing newer had been published."""
+        return max(snapshot.taken_at, self._followed_at or snapshot.taken_at)
 
     async def get(self, tenant_id: str) -> Snapshot:
         """The tenant's newest known snapshot. Raises NotFound, or Unavailable if it was never loaded."""
@@ -88,12 +106,14 @@ class Snapshots:
                 log.exception("changes could not be followed")
 
     async def _take_up(self, seen: int) -> int:
+        now = self._clock()
         async with self._database.read() as db:
             latest = await changes.latest(db)
             changed = await changes.changed_since(db, seen) if latest != seen else []
         for tenant_id in changed:
             if tenant_id in self._kept:
                 self._keep(await self._load(tenant_id))
+        self._followed_at = now
         return latest
 
     async def _load_once(self, tenant_id: str) -> Snapshot:
@@ -109,15 +129,18 @@ class Snapshots:
         now = self._clock()
         async with self._database.read() as db:
             tenant = await tenants.get(db, tenant_id)
+            kept_since = now - timedelta(days=tenant.settings.history_days)
+            active = await incident_rows.active(db, tenant_id)
+            history = await incident_rows.closed_since(db, tenant_id, kept_since)
+            ids = [incident.id for incident in (*active, *history)]
+            shown_since = now - timedelta(days=SHOWN_DAYS + 1)  # whole days of any time zone
             return Snapshot(
                 tenant=tenant,
                 components=tuple(await component_rows.of_tenant(db, tenant_id)),
-                active=tuple(await incident_rows.active(db, tenant_id)),
-                history=tuple(
-                    await incident_rows.closed_since(
-                        db, tenant_id, now - timedelta(days=tenant.settings.history_days)
-                    )
-                ),
+                active=tuple(active),
+                history=tuple(history),
+                revisions=await incident_rows.revisions_of(db, tenant_id, ids),
+                shown_states=await component_rows.shown_states_since(db, tenant_id, shown_since),
                 taken_at=now,
             )
 

@@ -89,6 +89,31 @@ async def shown_state_changes(
     return await _changes_by_component(db, query)
 
 
+async def shown_states_since(
+    db: AsyncConnection, tenant_id: str, moment: datetime
+) -> dict[str, list[StateChange]]:
+    """What was shown from that moment on, oldest first, per component: the state then and every later change."""
+    earlier = shown_states.alias()
+    then = (
+        sa.select(sa.func.max(earlier.c.at))
+        .where(
+            earlier.c.tenant_id == shown_states.c.tenant_id,
+            earlier.c.component_id == shown_states.c.component_id,
+            earlier.c.at <= moment,
+        )
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(shown_states)
+        .where(
+            shown_states.c.tenant_id == tenant_id,
+            sa.or_(shown_states.c.at > moment, shown_states.c.at == then),
+        )
+        .order_by(shown_states.c.at)
+    )
+    return await _changes_by_component(db, query)
+
+
 async def shown_before(
     db: AsyncConnection, tenant_id: str, component_id: str, moment: datetime
 ) -> ComponentState | None:

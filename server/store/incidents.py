@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -189,6 +189,14 @@ async def replace_update(db: AsyncConnection, tenant_id: str, old: Update, new: 
 
 async def revisions(db: AsyncConnection, tenant_id: str, incident_id: str) -> list[Revision]:
     """The versions that edits replaced, oldest first within each update."""
+    found = await revisions_of(db, tenant_id, [incident_id])
+    return [revision for of_one_update in found.values() for revision in of_one_update]
+
+
+async def revisions_of(
+    db: AsyncConnection, tenant_id: str, incident_ids: Collection[str]
+) -> dict[str, list[Revision]]:
+    """The versions that edits replaced, oldest first, per update that was edited."""
     kept = incident_update_revisions
     query = (
         sa.select(kept)
@@ -196,19 +204,20 @@ async def revisions(db: AsyncConnection, tenant_id: str, incident_id: str) -> li
             incident_updates,
             sa.and_(incident_updates.c.tenant_id == kept.c.tenant_id, incident_updates.c.id == kept.c.update_id),
         )
-        .where(kept.c.tenant_id == tenant_id, incident_updates.c.incident_id == incident_id)
+        .where(kept.c.tenant_id == tenant_id, incident_updates.c.incident_id.in_(incident_ids))
         .order_by(kept.c.update_id, kept.c.version)
     )
-    return [
-        Revision(
+    found: dict[str, list[Revision]] = defaultdict(list)
+    for row in (await db.execute(query)).mappings():
+        revision = Revision(
             update_id=row["update_id"],
             version=row["version"],
             content=_read_content(row),
             replaced_at=row["replaced_at"],
             replaced_by=row["replaced_by"],
         )
-        for row in (await db.execute(query)).mappings()
-    ]
+        found[revision.update_id].append(revision)
+    return found
 
 
 async def _updates(db: AsyncConnection, tenant_id: str, incident_ids: Iterable[str]) -> dict[str, list[Update]]:
