@@ -29,10 +29,21 @@ class Encoder:
         """
         cleaned = [clean(text, max_tokens) for text in texts]
         keys = [_key(text, max_tokens) for text in cleaned]
-        found = {key: vector for key in set(keys) if (vector := self._memory.get(key)) is not None}
+        found = self._memory.get(keys)
         missing = {key: text for key, text in zip(keys, cleaned, strict=True) if text and key not in found}
         if missing:
             found |= self._embed(missing, max_tokens)
+        return self._rows(keys, found)
+
+    def recall(self, texts: Sequence[str], max_tokens: int) -> Vectors | None:
+        """As `encode`, for texts that are all remembered or empty; else None. Never runs the network."""
+        cleaned = [clean(text, max_tokens) for text in texts]
+        keys = [_key(text, max_tokens) for text in cleaned]
+        found = self._memory.get(keys)
+        whole = all(key in found for key, text in zip(keys, cleaned, strict=True) if text)
+        return self._rows(keys, found) if whole else None
+
+    def _rows(self, keys: list[bytes], found: dict[bytes, Vectors]) -> Vectors:
         nothing = np.zeros(self.dimensions, np.float32)
         rows = [found.get(key, nothing) for key in keys]
         return np.stack(rows) if rows else np.empty((0, self.dimensions), np.float32)
@@ -53,11 +64,12 @@ class _Memory:
         self._vectors: OrderedDict[bytes, Vectors] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: bytes) -> Vectors | None:
+    def get(self, keys: list[bytes]) -> dict[bytes, Vectors]:
         with self._lock:
-            if key in self._vectors:
+            found = {key: self._vectors[key] for key in keys if key in self._vectors}
+            for key in found:
                 self._vectors.move_to_end(key)
-            return self._vectors.get(key)
+        return found
 
     def put(self, vectors: dict[bytes, Vectors]) -> None:
         with self._lock:

@@ -84,8 +84,8 @@ class _Draft:
     def product(self, name: str, sources: list[str], x: str) -> str:
         """x·W on integers, the named layers side by side; weights have a scale per output.
 
-        Each token is brought to size 1 and quantised with a fixed step. With one step for the whole batch, as is usual,
-        one loud token drowns the others, and a text's vector depends on its company.
+        Each token is brought to size 1 and quantised with a fixed step. With one step for the whole batch, as is
+        usual, one loud token drowns the others, and a text's vector depends on its company.
         """
         weight = np.concatenate([self.weights[f"{source}.weight"] for source in sources]).T
         integers, scale = _quantised(weight, axis=0)

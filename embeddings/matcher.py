@@ -49,6 +49,10 @@ class Matcher:
         """Vectors (m, d) for `probabilities`; any string is accepted, one with nothing to read matches nothing."""
         return self.encoder.encode(messages, self.profile.message_tokens)
 
+    def recall_messages(self, messages: Sequence[str]) -> Vectors | None:
+        """As `embed_messages` if it needs no network, because all are remembered or empty; else None."""
+        return self.encoder.recall(messages, self.profile.message_tokens)
+
     def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
         """(m, n): how likely each message is about each incident; a row's sum is at most 1, the rest is "none"."""
         return self.scorer.probabilities(messages, incidents)

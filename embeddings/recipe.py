@@ -41,5 +41,7 @@ def is_boilerplate(update: str) -> bool:
 def clean(text: str, max_tokens: int) -> str:
     """Text that every tokenizer takes, in bounded time: no lone surrogates or NULs, single spaces, no longer than
     `max_tokens` tokens could need. Empty when there is nothing to read."""
-    valid = text[: 1 << 20].encode("utf-8", errors="replace").decode("utf-8").replace("\0", " ")
-    return " ".join(valid.split())[: max_tokens * LONGEST_TOKEN]
+    longest = max_tokens * LONGEST_TOKEN
+    start = text.lstrip(" \t\r\n\0")[: 4 * longest]  # a long run of spaces inside is rarer than a long text
+    valid = start.encode("utf-8", errors="replace").decode("utf-8").replace("\0", " ")
+    return " ".join(valid.split())[:longest]
