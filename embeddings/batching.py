@@ -1,7 +1,7 @@
 """Brings messages of many callers to the network together, off the event loop.
 
-A lone message starts at once. While the network runs, newcomers gather and go together when it is free: batches grow
-with the load by themselves, and nobody waits on a clock.
+A lone message starts at once. While the network runs, newcomers gather, and go together when it is free: batches
+grow with the load by themselves, and nobody waits on a clock.
 """
 
 import asyncio

@@ -18,6 +18,7 @@ class Held:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.started = threading.Event()
         self.go = threading.Event()
         self.fails = False
 
@@ -26,6 +27,7 @@ class Held:
 
     def embed_messages(self, messages: Sequence[str]) -> Vectors:
         self.batches.append(list(messages))
+        self.started.set()
         if not self.go.wait(10):
             raise TimeoutError
         if self.fails:
@@ -47,8 +49,7 @@ async def batcher(held: Held) -> AsyncIterator[Batcher]:
 
 
 async def until_running(held: Held) -> None:
-    while not held.batches:
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(held.started.wait, 10)
 
 
 async def test_a_lone_message_starts_at_once_and_newcomers_go_together(batcher: Batcher, held: Held) -> None:
