@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import MediaType, Response, get
 from litestar.datastructures import State
+from litestar.params import FromPath
 
 from server.context import App
 from server.links import page_url
@@ -13,14 +14,14 @@ from status_site.render import render
 
 
 @get("/s/{tenant:str}")
-async def status_page(state: State, tenant: str) -> Response[bytes]:
+async def status_page(state: State, tenant: FromPath[str]) -> Response[bytes]:
     app: App = state.app
     snapshot = await app.snapshots.by_slug(tenant)
     return _html(render("page.html", page=page_of(snapshot), home=page_url(app.settings, snapshot.tenant)))
 
 
 @get("/s/{tenant:str}/incidents/{slug:str}")
-async def incident_page(state: State, tenant: str, slug: str) -> Response[bytes]:
+async def incident_page(state: State, tenant: FromPath[str], slug: FromPath[str]) -> Response[bytes]:
     app: App = state.app
     snapshot = await app.snapshots.by_slug(tenant)
     incident: Incident = await find_incident(app, snapshot, slug)
