@@ -6,9 +6,9 @@
 The package's own `get_server` is not used: as root it opens every folder above the data to all users.
 """
 
-import ctypes
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -24,8 +24,18 @@ from urllib.parse import quote
 
 START_SECONDS = 30
 STOP_SECONDS = 10
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# Runs a command as another user, and on Linux tells it when the test run dies (SIGINT; prctl(2), option 1).
+# A program of its own: `Popen(user=…, preexec_fn=…)` forks, which hangs while OpenBLAS works in another thread.
+LAUNCHER = """
+import ctypes, os, signal, sys
+user, *command = sys.argv[1:]
+if user:
+    os.setuid(int(user))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)
+os.execv(command[0], command)
+"""
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,15 @@ def postgres_cluster(*, fsync: bool = False) -> Iterator[Cluster]:
             _stop(process)
 
 
-def _unprivileged_user() -> str | None:
+def _unprivileged_user() -> int | None:
     """PostgreSQL refuses to run as root; `nobody` is on every machine."""
-    return "nobody" if os.geteuid() == 0 else None
+    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+
+
+def _launched(program: Path, *arguments: str) -> list[str]:
+    """Return the command that runs a program of the server."""
+    user = _unprivileged_user()
+    return [sys.executable, "-ISc", LAUNCHER, "" if user is None else str(user), str(program), *arguments]
 
 
 def _binaries(folder: Path) -> Path:
@@ -98,14 +114,8 @@ def _binaries(folder: Path) -> Path:
 
 def _initialise(binaries: Path, folder: Path) -> None:
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-    subprocess.run(
-        [binaries / "initdb", "-D", folder / "data", *options],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-        user=_unprivileged_user(),
-        timeout=60,
-    )
+    command = _launched(binaries / "initdb", "-D", str(folder / "data"), *options)
+    subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=60)
 
 
 def _start(binaries: Path, folder: Path, *, fsync: bool) -> subprocess.Popen[bytes]:
@@ -120,20 +130,12 @@ def _start(binaries: Path, folder: Path, *, fsync: bool) -> subprocess.Popen[byt
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [binaries / "postgres", "-D", folder / "data", *options],
+            _launched(binaries / "postgres", "-D", str(folder / "data"), *options),
             stdout=log,
             stderr=log,
             cwd=folder,
-            user=_unprivileged_user(),
-            preexec_fn=_end_with_parent,
             start_new_session=True,  # Ctrl-C is for the test run, which then stops the server
         )
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to shut the server down if the test run is killed; elsewhere a kill leaves it behind."""
-    if sys.platform == "linux":
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> None:
