@@ -12,6 +12,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.batching import Batcher
+from embeddings.errors import Overloaded
 from embeddings.matcher import IncidentText, Matcher
 from server.errors import Unavailable
 
@@ -30,7 +32,7 @@ class Inference:
     def __init__(self, load: Callable[[], Matcher]) -> None:
         self._load_matcher = load
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
-        self._matcher: Matcher | None = None
+        self._batcher: Batcher | None = None
         self._loading: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
         self.failure: str | None = None
@@ -43,25 +45,30 @@ class Inference:
 
     @property
     def is_ready(self) -> bool:
-        return self._matcher is not None
+        return self._batcher is not None
 
     async def messages(self, texts: Sequence[str]) -> Vectors:
-        """One vector a text, shape (n, d)."""
-        matcher = await self._ready()
-        return await self._run(lambda: matcher.embed_messages(texts))
+        """One vector a text, shape (n, d). Concurrent calls run together; too many at once raise `Unavailable`."""
+        batcher = await self._ready()
+        try:
+            return await batcher.embed_messages(texts)
+        except Overloaded as error:
+            raise Unavailable(str(error), retry_after=error.retry_after) from error
 
     async def incidents(self, texts: Sequence[IncidentText]) -> Vectors:
         """One vector an incident, shape (n, d). Only texts not seen before are encoded."""
-        matcher = await self._ready()
+        matcher = (await self._ready()).matcher
         return await self._run(lambda: matcher.embed_incidents(texts))
 
     async def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
         """Shape (messages, incidents): the probability that a message is about an incident."""
-        return (await self._ready()).probabilities(messages, incidents)
+        return (await self._ready()).matcher.probabilities(messages, incidents)
 
     async def close(self) -> None:
         if self._loading is not None:
             self._loading.cancel()
+        if self._batcher is not None:
+            await self._batcher.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self) -> None:
@@ -71,7 +78,7 @@ class Inference:
             self.failure = str(error)
             log.exception("the text model could not be loaded")
         else:
-            self._matcher = matcher
+            self._batcher = Batcher(matcher)
         finally:
             self._loaded.set()
 
@@ -80,16 +87,16 @@ class Inference:
         matcher.warm_up()
         return matcher
 
-    async def _ready(self) -> Matcher:
-        if self._matcher is not None:
-            return self._matcher
+    async def _ready(self) -> Batcher:
+        if self._batcher is not None:
+            return self._batcher
         self.start()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._loaded.wait(), WAIT_SECONDS)
-        if self._matcher is None:
+        if self._batcher is None:
             reason = self.failure or "it is still being loaded"
             raise Unavailable(f"the text model is not ready: {reason}", retry_after=5)
-        return self._matcher
+        return self._batcher
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
