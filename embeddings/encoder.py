@@ -18,7 +18,7 @@ class Encoder:
     def __init__(self, profile: Profile, backend: Backend, remembered: int = 10_000) -> None:
         self.dimensions = backend.dimensions
         self._prefix = profile.prefix
-        self._backend = backend
+        self.network = backend
         self._memory = _Memory(remembered)
         self._running = threading.Lock()
 
@@ -50,7 +50,7 @@ class Encoder:
 
     def _embed(self, texts: dict[bytes, str], max_tokens: int) -> dict[bytes, Vectors]:
         with self._running:
-            vectors = self._backend.embed([self._prefix + text for text in texts.values()], max_tokens)
+            vectors = self.network.embed([self._prefix + text for text in texts.values()], max_tokens)
         fresh = dict(zip(texts, vectors, strict=True))
         self._memory.put(fresh)
         return fresh

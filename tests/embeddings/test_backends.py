@@ -50,8 +50,8 @@ def test_a_faster_backend_loses_next_to_nothing(cache_dir: Path, backend: str) -
 def test_eight_bit_vectors_do_not_depend_on_their_company(cache_dir: Path) -> None:
     encoder = Matcher.load("multilingual", cache_dir, backend="int8").encoder
     text = "my card is declined"
-    alone = encoder._backend.embed([text], 96)[0]
-    among = encoder._backend.embed(["!" * 90, text, "NullPointerException at 0x7f", "よ" * 60], 96)[1]
+    alone = encoder.network.embed([text], 96)[0]
+    among = encoder.network.embed(["!" * 90, text, "NullPointerException at 0x7f", "よ" * 60], 96)[1]
     assert np.allclose(alone, among, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ def test_vectors_are_float32_rows_of_unit_length_in_the_order_asked(matcher: Mat
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     one_by_one = np.concatenate(
-        [Encoder(matcher.profile, matcher.encoder._backend).encode([t], 96) for t in texts]
+        [Encoder(matcher.profile, matcher.encoder.network).encode([t], 96) for t in texts]
     )
     assert np.allclose(vectors, one_by_one, atol=1e-4)
 
@@ -52,7 +52,7 @@ def test_the_memory_holds_no_customers_words(matcher: Matcher) -> None:
 def test_many_threads_get_the_vectors_of_their_own_texts(matcher: Matcher) -> None:
     texts = [f"order {n} has not arrived" for n in range(24)]
     expected = matcher.encoder.encode(texts, 96)
-    fresh = Encoder(matcher.profile, matcher.encoder._backend)
+    fresh = Encoder(matcher.profile, matcher.encoder.network)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda text: fresh.encode([text], 96)[0], texts))
     assert np.allclose(found, expected, atol=1e-4)
