@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -64,10 +65,18 @@ def clock() -> Clock:
     return Clock()
 
 
-@cache
 def real_matcher() -> Matcher:
     """The real model with its real weights, loaded once for the whole run by the first test that needs it."""
+    with _LOADING:  # a test may end, and the next one ask, while the model is still being loaded
+        return _load()
+
+
+@cache
+def _load() -> Matcher:
     return Matcher.load("multilingual", default_cache_dir())
+
+
+_LOADING = Lock()
 
 
 @pytest.fixture
