@@ -36,7 +36,7 @@ class Herald:
             async with background_work(app), self.mcp.session_manager.run():
                 yield
 
-        self._site = cast(ASGIApp, create_site(app, lifespan=[running]))  # same protocol, spelt otherwise
+        self._site = create_site(app, lifespan=[running])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == MCP_PATH:

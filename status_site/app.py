@@ -1,67 +1,55 @@
-"""The site as one Litestar app: its routes, its headers, and how a refusal reads over HTTP."""
+"""The site: published pages from memory, and behind them one Litestar app with its routes and refusals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
+from typing import cast
 
-from litestar import Litestar, MediaType, Request, Response
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.static_files import create_static_files_router
+from starlette.types import ASGIApp
 
+from server import texts
 from server.context import App
-from server.errors import Conflict, HeraldError, Invalid, NotFound, Refused, Unavailable
-from status_site import health, page
-from status_site.render import render
-
-STATIC = Path(__file__).parent / "static"
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; script-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-
-STATUS_OF = {NotFound: 404, Invalid: 400, Refused: 403, Conflict: 409, Unavailable: 503}
+from server.errors import HeraldError
+from status_site import health
+from status_site.documents import SECURITY_HEADERS
+from status_site.publishing import Published
+from status_site.refusals import error_document, headers_of, status_of
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def create_site(app: App, lifespan: Sequence[Lifespan] = ()) -> Litestar:
-    return Litestar(
-        [
-            health.healthz,
-            health.readyz,
-            page.status_page,
-            page.incident_page,
-            create_static_files_router(path="/static", directories=[STATIC], cache_control=None),
-        ],
+def create_site(app: App, lifespan: Sequence[Lifespan] = ()) -> Published:
+    framework = Litestar(
+        [health.healthz, health.readyz],
         state=State({"app": app}),
         lifespan=list(lifespan),
         exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
-        response_headers=HEADERS,
+        response_headers=SECURITY_HEADERS,
         openapi_config=None,
     )
+    return Published(app, cast(ASGIApp, framework))  # the same protocol, spelt otherwise
 
 
-def _refusal(_request: Request[object, object, State], error: HeraldError) -> Response[bytes]:
-    response = _error_page(STATUS_OF.get(type(error), 500), str(error))
-    if isinstance(error, Unavailable):
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return response
+def _refusal(request: Request[object, object, State], error: HeraldError) -> Response[bytes]:
+    return _error_page(request, status_of(error), str(error), headers_of(error))
 
 
-def _http_error(_request: Request[object, object, State], error: HTTPException) -> Response[bytes]:
-    return _error_page(error.status_code, error.detail)
+def _http_error(request: Request[object, object, State], error: HTTPException) -> Response[bytes]:
+    return _error_page(request, error.status_code, error.detail, {})
 
 
-def _error_page(status: int, text: str) -> Response[bytes]:
-    body = render("error.html", status=status, text=text)
-    return Response(body, status_code=status, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
+def _error_page(
+    request: Request[object, object, State], status: int, text: str, headers: dict[str, str]
+) -> Response[bytes]:
+    language = texts.choose(request.headers.get("accept-language", ""))
+    document = error_document(status, text, language)
+    return Response(
+        document.body,
+        status_code=status,
+        media_type=document.media_type,
+        headers={"Cache-Control": document.cache_control, "Content-Language": language, **headers},
+    )

@@ -1,39 +1,49 @@
-"""The public status page of a tenant, and the permalink of each incident."""
+"""The pages that people read: status, incident, component and history."""
 
 from __future__ import annotations
 
-from litestar import MediaType, Response, get
-from litestar.datastructures import State
-from litestar.params import FromPath
+from datetime import date
 
-from server.context import App
-from server.links import page_url
-from server.models import Incident
-from server.pages import find_incident, page_of
-from status_site.render import render
+from server.errors import NotFound
+from server.pages import Month, find_incident
+from status_site.documents import Document
+from status_site.view import View
 
-
-@get("/s/{tenant:str}")
-async def status_page(state: State, tenant: FromPath[str]) -> Response[bytes]:
-    app: App = state.app
-    snapshot = await app.snapshots.by_slug(tenant)
-    return _html(render("page.html", page=page_of(snapshot), home=page_url(app.settings, snapshot.tenant)))
+MONTHS_PER_PAGE = 3
 
 
-@get("/s/{tenant:str}/incidents/{slug:str}")
-async def incident_page(state: State, tenant: FromPath[str], slug: FromPath[str]) -> Response[bytes]:
-    app: App = state.app
-    snapshot = await app.snapshots.by_slug(tenant)
-    incident: Incident = await find_incident(app, snapshot, slug)
-    return _html(
-        render(
-            "incident.html",
-            page=page_of(snapshot),
-            incident=incident,
-            home=page_url(app.settings, snapshot.tenant),
-        )
+async def status(view: View) -> Document:
+    return await view.html("page.html")
+
+
+async def incident(view: View, slug: str) -> Document:
+    found, revisions = await find_incident(view.app, view.snapshot, slug)
+    return await view.html("incident.html", incident=found, revisions=revisions)
+
+
+async def component(view: View, component_id: str) -> Document:
+    return await view.html("component.html", shown=view.page.component(component_id))
+
+
+async def history(view: View, newest: str | None = None) -> Document:
+    """Three months, from the one named (`2026-08`) back; from this month by default."""
+    months = view.page.months()
+    first = _place(months, newest) if newest else 0
+    last = first + MONTHS_PER_PAGE
+    return await view.html(
+        "history.html",
+        months=months[first:last],
+        older=_address(months[last].first_day) if last < len(months) else None,
+        newer=_address(months[max(0, first - MONTHS_PER_PAGE)].first_day) if first else None,
     )
 
 
-def _html(body: bytes) -> Response[bytes]:
-    return Response(body, media_type=MediaType.HTML, headers={"Cache-Control": "public, max-age=5"})
+def _place(months: tuple[Month, ...], newest: str) -> int:
+    for place, month in enumerate(months):
+        if f"{month.first_day:%Y-%m}" == newest:
+            return place
+    raise NotFound(f"the history of {newest} is not kept here")
+
+
+def _address(first_day: date) -> str:
+    return f"/history/{first_day:%Y-%m}"

@@ -7,7 +7,7 @@ A key that a language lacks is read in English. A text that counts has one key p
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -36,6 +36,7 @@ def text(key: str, language: str = ENGLISH, **values: Any) -> str:
     raise KeyError(key)
 
 
+@lru_cache(maxsize=1024)
 def choose(accept_language: str, default: str = ENGLISH) -> str:
     """The language of ours that an Accept-Language header (RFC 9110 §12.5.4) prefers, else the default."""
     for wanted in _preferences(accept_language):
