@@ -6,18 +6,40 @@ from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import Annotated
 
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.context import TenantContext
-from server.errors import Invalid
+from server.errors import Invalid, Refused
 from server.ids import new_id
-from server.models import Component, ComponentState, Impacts, Incident, Scope, StateChange
+from server.models import (
+    Component,
+    ComponentState,
+    Impacts,
+    Incident,
+    Line,
+    Model,
+    Scope,
+    StateChange,
+    Text,
+)
 from server.store import components as rows
 from server.store import incidents as incident_rows
 from server.timeline import Fold, steps
 
 DEFAULT_GROUP = "Core Services"
+
+Name = Annotated[Line, Field(min_length=1, max_length=200)]
+
+
+class Described(Model):
+    """What operators say of a component. What is None stays as it is."""
+
+    name: Name | None = None
+    description: Annotated[Text, Field(max_length=2000)] | None = None
+    group: Name | None = None
 
 
 async def create_component(
@@ -27,20 +49,23 @@ async def create_component(
     group: str = DEFAULT_GROUP,
     state: ComponentState = ComponentState.OPERATIONAL,
 ) -> Component:
-    """Add a component at the end of its group; a new group comes after the others."""
+    """Add a component at the end of its group; a new group comes after the others.
+
+    Raises Invalid if the group has another component of that name.
+    """
     tenant.require(Scope.OPERATOR)
+    said = Described(name=name, description=description, group=group)
+    name, group = said.name or name, said.group or group
     async with tenant.publish() as db:
         await rows.lock_all(db, tenant.id)
         others = await rows.of_tenant(db, tenant.id)
-        if any(other.name == name and other.group == group for other in others):
-            raise Invalid(f"the group {group!r} already has a component {name!r}: choose another name")
+        _check_is_free(others, name, group)
         component = Component(
             id=new_id("cmp"),
             name=name,
-            description=description,
+            description=said.description or "",
             group=group,
-            group_position=_group_position(others, group),
-            position=1 + max((other.position for other in others if other.group == group), default=0),
+            **_end_of_group(others, group),
             own_state=state,
             state=state,
         )
@@ -50,6 +75,65 @@ async def create_component(
         await record_shown_states(db, tenant, {component.id}, now)
         await tenant.audit(db, "component.create", component.id, name=name)
         return component
+
+
+async def edit_component(tenant: TenantContext, component_id: str, said: Described) -> Component:
+    """Change what is given. In another group it comes last; a new group comes after the others.
+
+    Raises NotFound, and Invalid if the group has another component of that name.
+    """
+    tenant.require(Scope.OPERATOR)
+    changes = said.model_dump(exclude_none=True)
+    async with tenant.publish() as db:
+        await rows.lock_all(db, tenant.id)
+        before = await rows.get(db, tenant.id, component_id)
+        others = [other for other in await rows.of_tenant(db, tenant.id) if other.id != component_id]
+        if said.group not in (None, before.group):
+            changes |= _end_of_group(others, changes["group"])
+        component = before.model_copy(update=changes)
+        _check_is_free(others, component.name, component.group)
+        await rows.save(db, tenant.id, component)
+        await tenant.audit(db, "component.edit", component_id, **changes)
+        return component
+
+
+async def reorder_components(tenant: TenantContext, component_ids: Sequence[str]) -> list[Component]:
+    """Show the components in this order, which names each once. A group stands where its first component does.
+
+    Raises Invalid, naming them, if some are missing, unknown or repeated.
+    """
+    tenant.require(Scope.OPERATOR)
+    async with tenant.publish() as db:
+        await rows.lock_all(db, tenant.id)
+        known = {component.id: component for component in await rows.of_tenant(db, tenant.id)}
+        if sorted(component_ids) != sorted(known):
+            raise Invalid(_choice("name every component once, in the new order", list(known.values())))
+        ordered = [known[component_id] for component_id in component_ids]
+        groups = list(dict.fromkeys(component.group for component in ordered))
+        for position, component in enumerate(ordered, start=1):
+            place = {"group_position": 1 + groups.index(component.group), "position": position}
+            await rows.save(db, tenant.id, component.model_copy(update=place))
+        await tenant.audit(db, "component.reorder", tenant.id, order=list(component_ids))
+        return await rows.of_tenant(db, tenant.id)
+
+
+async def delete_component(tenant: TenantContext, component_id: str) -> None:
+    """Take it off the page; past incidents go on naming it.
+
+    Raises NotFound, and Refused while an active incident affects it.
+    """
+    tenant.require(Scope.OPERATOR)
+    async with tenant.publish() as db:
+        await rows.lock_all(db, tenant.id)
+        component = await rows.get(db, tenant.id, component_id)
+        for incident in await incident_rows.active(db, tenant.id):
+            if component_id in {affected.id for affected in incident.affected}:
+                raise Refused(
+                    f"the active incident {incident.id} ({incident.title!r}) affects {component.name!r}: "
+                    "resolve it, or take the component out of it first"
+                )
+        await rows.delete(db, tenant.id, component_id, tenant.now())
+        await tenant.audit(db, "component.delete", component_id, name=component.name)
 
 
 async def set_own_state(tenant: TenantContext, component_id: str, state: ComponentState) -> Component:
@@ -162,6 +246,15 @@ def _only_changes(before: ComponentState | None, shown: list[StateChange]) -> li
     return first + [after for earlier, after in pairwise(shown) if earlier.state != after.state]
 
 
-def _group_position(others: Sequence[Component], group: str) -> int:
-    same = [other.group_position for other in others if other.group == group]
-    return same[0] if same else 1 + max((other.group_position for other in others), default=0)
+def _check_is_free(others: Sequence[Component], name: str, group: str) -> None:
+    if any(other.name == name and other.group == group for other in others):
+        raise Invalid(f"the group {group!r} already has a component {name!r}: choose another name")
+
+
+def _end_of_group(others: Sequence[Component], group: str) -> dict[str, int]:
+    mates = [other for other in others if other.group == group]
+    after_all = 1 + max((other.group_position for other in others), default=0)
+    return {
+        "group_position": mates[0].group_position if mates else after_all,
+        "position": 1 + max((mate.position for mate in mates), default=0),
+    }

@@ -83,12 +83,15 @@ class TenantContext:
             yield db
 
     @asynccontextmanager
-    async def publish(self) -> AsyncIterator[AsyncConnection]:
+    async def publish(self, dry_run: bool = False) -> AsyncIterator[AsyncConnection]:
         """One transaction for what is shown: it moves the tenant's version, and what this process shows follows.
 
-        Other processes see the new version within their next poll.
+        Other processes see the new version within their next poll. A dry run takes everything back at the end.
         """
         async with self.app.database.write() as db:
             yield db
+            if dry_run:
+                await db.rollback()
+                return
             await changes.record(db, self.id)
         await self.app.snapshots.refresh(self.id)

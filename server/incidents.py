@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server import history
 from server.components import mentioned, record_shown_states, require_known
 from server.context import TenantContext
-from server.errors import Conflict, Invalid
+from server.errors import Conflict, Invalid, Refused
 from server.idempotency import once
 from server.ids import new_id
 from server.models import (
@@ -77,6 +77,16 @@ class UpdateDraft(Model):
     notify: bool = True
 
 
+class Resolution(Model):
+    """The update that closes an incident."""
+
+    incident_id: str
+    message: Message | None = None
+    at: Utc | None = None
+    """When it was over, if that was before now."""
+    notify: bool = True
+
+
 class UpdateEdit(Model):
     """A correction of what an update says. What is None stays as it is; an empty message is removed."""
 
@@ -98,15 +108,16 @@ class IncidentPage(Model):
 
 
 async def create_incident(
-    tenant: TenantContext, draft: IncidentDraft, idempotency_key: str | None = None
+    tenant: TenantContext, draft: IncidentDraft, idempotency_key: str | None = None, dry_run: bool = False
 ) -> Incident:
     """Post an incident with its first update and queue its notification, or do neither.
 
+    A dry run returns what would stand and changes nothing, here as in every operation that can be tried.
     Raises Invalid for a status that an incident cannot start with, a start in the future or an unknown component.
     """
     tenant.require(Scope.OPERATOR)
     _check_first_status(draft.status)
-    async with tenant.publish() as db:
+    async with tenant.publish(dry_run) as db:
         return await once(db, tenant, idempotency_key, draft, Incident, lambda: _create(db, tenant, draft))
 
 
@@ -115,6 +126,7 @@ async def post_update(
     draft: UpdateDraft,
     expected_version: int | None = None,
     idempotency_key: str | None = None,
+    dry_run: bool = False,
 ) -> Incident:
     """Add an update to the timeline and queue its notification, or do neither.
 
@@ -124,20 +136,41 @@ async def post_update(
     content = UpdateContent(**draft.model_dump(include=set(UpdateContent.model_fields)))
     if content.is_empty:
         raise Invalid("this update says nothing: give a message, a status, a severity or components")
-    async with tenant.publish() as db:
+    async with tenant.publish(dry_run) as db:
         return await once(
             db, tenant, idempotency_key, draft, Incident,
             lambda: _post(db, tenant, draft, content, expected_version),
         )  # fmt: skip
 
 
-async def edit_update(tenant: TenantContext, edit: UpdateEdit, expected_version: int | None = None) -> Incident:
+async def resolve_incident(
+    tenant: TenantContext,
+    resolution: Resolution,
+    expected_version: int | None = None,
+    idempotency_key: str | None = None,
+    dry_run: bool = False,
+) -> Incident:
+    """Post the update that closes the incident, whatever its kind.
+
+    Raises NotFound, Conflict if `expected_version` has passed, and Refused if it is closed already.
+    """
+    tenant.require(Scope.OPERATOR)
+    async with tenant.publish(dry_run) as db:
+        return await once(
+            db, tenant, idempotency_key, resolution, Incident,
+            lambda: _resolve(db, tenant, resolution, expected_version),
+        )  # fmt: skip
+
+
+async def edit_update(
+    tenant: TenantContext, edit: UpdateEdit, expected_version: int | None = None, dry_run: bool = False
+) -> Incident:
     """Correct an update. What it said before stays readable as a revision, and in the incident's hash chain.
 
     Nobody is notified. Raises Invalid if nothing would change or nothing would be left, NotFound, and Conflict.
     """
     tenant.require(Scope.OPERATOR)
-    async with tenant.publish() as db:
+    async with tenant.publish(dry_run) as db:
         incident = await _lock(db, tenant, edit.incident_id, expected_version)
         old = _update_of(incident, edit.update_id)
         new = _edited(old, edit, incident, tenant.now())
@@ -231,6 +264,22 @@ async def _post(
     await _queue_notification(db, tenant, update, draft.notify)
     await tenant.audit(db, "incident.post_update", incident.id, update=update.id)
     return await rows.get(db, tenant.id, incident.id)
+
+
+async def _resolve(
+    db: AsyncConnection, tenant: TenantContext, resolution: Resolution, expected_version: int | None
+) -> Incident:
+    incident = await _lock(db, tenant, resolution.incident_id, expected_version)
+    if incident.resolved_at is not None:
+        raise Refused(
+            f"the incident is {incident.status} since {incident.resolved_at.isoformat()}: nothing was posted. "
+            "To add something, post an update; to reopen it, post one with another status"
+        )
+    maintenance = incident.kind is IncidentKind.MAINTENANCE
+    closed = Status.COMPLETED if maintenance else Status.RESOLVED
+    draft = UpdateDraft(**resolution.model_dump(), status=closed)
+    content = UpdateContent(message=draft.message, status=closed)
+    return await _post(db, tenant, draft, content, expected_version)
 
 
 async def _lock(

@@ -52,6 +52,23 @@ async def get(db: AsyncConnection, tenant_id: str, component_id: str) -> Compone
     return _component(row)
 
 
+async def save(db: AsyncConnection, tenant_id: str, component: Component) -> None:
+    """Write what operators call a component and where it stands. Its states have functions of their own."""
+    values = {
+        "name": component.name,
+        "description": component.description,
+        "group_name": component.group,
+        "group_position": component.group_position,
+        "position": component.position,
+    }
+    await db.execute(sa.update(components).where(*_one(tenant_id, component.id)).values(values))
+
+
+async def delete(db: AsyncConnection, tenant_id: str, component_id: str, at: datetime) -> None:
+    """Take it off the page. The row stays, because past incidents name it."""
+    await db.execute(sa.update(components).where(*_one(tenant_id, component_id)).values(deleted_at=at))
+
+
 async def lock_all(db: AsyncConnection, tenant_id: str) -> None:
     """Let one transaction at a time work out the tenant's shown states."""
     mine = sa.select(components.c.id).where(components.c.tenant_id == tenant_id)
@@ -144,6 +161,10 @@ async def replace_shown(
     rows = [{"tenant_id": tenant_id, "component_id": component_id, **change.model_dump()} for change in changes]
     if rows:
         await db.execute(sa.insert(shown_states), rows)
+
+
+def _one(tenant_id: str, component_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return components.c.tenant_id == tenant_id, components.c.id == component_id
 
 
 def _newest(table: sa.Table) -> sa.ScalarSelect[Any]:
