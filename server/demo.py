@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from server.components import create_component
+from server.components import create_component, set_own_state
 from server.context import Actor, App, TenantContext
 from server.errors import Invalid, NotFound
-from server.incidents import IncidentDraft, UpdateDraft, create_incident, post_update
+from server.incidents import (
+    IncidentDraft,
+    UpdateDraft,
+    UpdateEdit,
+    create_incident,
+    edit_update,
+    get_incident,
+    post_update,
+)
 from server.keys import Holder
-from server.models import ComponentState, Scope, Severity, SeverityChange, Status, TenantSettings
+from server.models import ComponentState, Incident, Scope, Severity, SeverityChange, Status, TenantSettings
 from server.tenants import TenantDraft, context_of, create_tenant
+from server.uptime import SHOWN_DAYS
 
 SLUG = "demo"
 # Well known, and worth nothing: only `herald demo` accepts them, and it listens on loopback only.
@@ -67,8 +76,9 @@ class _Entry:
 
 
 async def _seed(tenant: TenantContext) -> None:
-    ids = await _seed_components(tenant)
-    await _seed_incident(
+    ids = await _seed_components(_long_ago(tenant))
+    await set_own_state(tenant, ids["Reports"], ComponentState.MAINTENANCE)
+    cards = await _seed_incident(
         tenant,
         "Card payments declined at checkout",
         Severity.MAJOR,
@@ -80,6 +90,14 @@ async def _seed(tenant: TenantContext) -> None:
             Status.IDENTIFIED,
         ),
         _Entry(timedelta(minutes=6), severity=SeverityChange.CRITICAL),
+    )
+    await edit_update(
+        tenant,
+        UpdateEdit(
+            incident_id=cards.id,
+            update_id=cards.updates[1].id,
+            message="Our card processor refuses a third of our requests. **Bank transfer and wallets work.**",
+        ),
     )
     await _seed_incident(
         tenant,
@@ -117,21 +135,38 @@ async def _seed(tenant: TenantContext) -> None:
             Status.RESOLVED,
         ),
     )
+    await _seed_incident(
+        tenant,
+        "Checkout unavailable",
+        Severity.CRITICAL,
+        [ids["Checkout"], ids["Payments"]],
+        _Entry(timedelta(days=58, hours=3), "Nobody can pay at the moment. Everyone who can help is on it."),
+        _Entry(
+            timedelta(days=58, hours=2, minutes=19),
+            "A faulty release was taken back and checkout works again.",
+            Status.RESOLVED,
+        ),
+    )
+
+
+def _long_ago(tenant: TenantContext) -> TenantContext:
+    """The same tenant before the history that the page shows began."""
+    then = tenant.now() - timedelta(days=SHOWN_DAYS + 30)
+    return replace(tenant, app=replace(tenant.app, clock=lambda: then))
 
 
 async def _seed_components(tenant: TenantContext) -> dict[str, str]:
     seeded = [
-        ("Storefront", "The shop as customers see it", "Core Services", ComponentState.OPERATIONAL),
-        ("Checkout", "Basket, address and payment pages", "Core Services", ComponentState.OPERATIONAL),
-        ("Sign-in", "Accounts, codes and passwords", "Core Services", ComponentState.OPERATIONAL),
-        ("Payments", "Cards, wallets and bank transfer", "Core Services", ComponentState.OPERATIONAL),
-        ("Public API", "api.lumen.example", "APIs", ComponentState.OPERATIONAL),
-        ("Webhooks", "Events sent to your systems", "APIs", ComponentState.OPERATIONAL),
-        ("Reports", "Nightly exports, moving to new storage", "APIs", ComponentState.MAINTENANCE),
+        ("Storefront", "The shop as customers see it", "Core Services"),
+        ("Checkout", "Basket, address and payment pages", "Core Services"),
+        ("Sign-in", "Accounts, codes and passwords", "Core Services"),
+        ("Payments", "Cards, wallets and bank transfer", "Core Services"),
+        ("Public API", "api.lumen.example", "APIs"),
+        ("Webhooks", "Events sent to your systems", "APIs"),
+        ("Reports", "Nightly exports, moving to new storage", "APIs"),
     ]
     return {
-        name: (await create_component(tenant, name, description, group, state)).id
-        for name, description, group, state in seeded
+        name: (await create_component(tenant, name, description, group)).id for name, description, group in seeded
     }
 
 
@@ -142,7 +177,7 @@ async def _seed_incident(
     components: list[str],
     first: _Entry,
     *later: _Entry,
-) -> None:
+) -> Incident:
     now: datetime = tenant.now()
     incident = await create_incident(
         tenant,
@@ -167,3 +202,4 @@ async def _seed_incident(
                 notify=False,
             ),
         )
+    return await get_incident(tenant, incident.id)

@@ -21,10 +21,10 @@ from status_site.reader import Reader
 MOST_NAMED = 3
 
 STATUS_ICONS = {
-    Status.INVESTIGATING: ComponentState.MAJOR_OUTAGE,
-    Status.IDENTIFIED: ComponentState.PARTIAL_OUTAGE,
-    Status.RESOLVED: ComponentState.OPERATIONAL,
-    Status.COMPLETED: ComponentState.OPERATIONAL,
+    Status.RESOLVED: "operational",
+    Status.COMPLETED: "operational",
+    Status.IN_PROGRESS: "maintenance",
+    Status.VERIFYING: "monitoring",
 }
 
 
@@ -81,8 +81,8 @@ def last_words(incident: Incident) -> UpdateContent | None:
     return next(said, None)
 
 
-def status_icon(status: Status) -> ComponentState:
-    return STATUS_ICONS.get(status, ComponentState.MAINTENANCE)
+def status_icon(status: Status) -> str:
+    return STATUS_ICONS.get(status, status)
 
 
 def severity_icon(severity: Severity) -> ComponentState:

@@ -7,8 +7,8 @@ const language = root.lang;
 // ------------------------------------------------------------------------------------------- times and theme
 
 const SHAPES = {
-  short: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" },
-  long: { year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" },
+  short: { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" },
+  long: { year: "numeric", month: "long", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" },
 };
 
 function showTimes() {
