@@ -3,8 +3,7 @@
 The graph is put together by hand, not exported: that needs no torch, uses onnxruntime's fused operators, and keeps
 the vocabulary at one scale per token, where a general quantiser would take one for the whole table.
 
-Inputs are input_ids and attention_mask (texts, tokens); outputs are vectors (texts, d) of unit length, and tokens
-(texts, tokens, d) as they were before pooling.
+Inputs are input_ids and attention_mask (texts, tokens); the output is vectors (texts, d) of unit length.
 """
 
 import json
@@ -49,10 +48,7 @@ def _graph(weights: Mapping[str, Array], config: Mapping[str, Any]) -> "ModelPro
         for name in ("input_ids", "attention_mask")
     ]
     width = config["hidden_size"]
-    outputs = [
-        helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", width]),
-        helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["texts", "tokens", width]),
-    ]
+    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", width])]
     graph = helper.make_graph(draft.nodes, "encoder", inputs, outputs, draft.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
@@ -158,10 +154,8 @@ def _pooling(draft: _Draft, hidden: str) -> None:
     last = draft.constant("last", np.array([-1], np.int64))
     mask = draft.node("Cast", ["attention_mask"], "mask.floats", to=TensorProto.FLOAT)
     column = draft.node("Unsqueeze", [mask, last], "mask.column")
-    draft.node("Mul", [hidden, column], "tokens")
-    total = draft.node(
-        "ReduceSum", ["tokens", draft.constant("one", np.array([1], np.int64))], "total", keepdims=0
-    )
+    kept = draft.node("Mul", [hidden, column], "kept")
+    total = draft.node("ReduceSum", [kept, draft.constant("one", np.array([1], np.int64))], "total", keepdims=0)
     draft.node("LpNormalization", [total], "vectors", axis=-1, p=2)
 
 

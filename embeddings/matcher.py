@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from embeddings.backends import AnyModelBackend, Backend, OnnxBackend, TorchBackend, Vectors
 from embeddings.encoder import Encoder
+from embeddings.explain import Explanation, PartShare, WordShare, parts_of, shares, without, word_spans
 from embeddings.profiles import Profile, Progress, choose_backend, fingerprint, prepare, resolve
-from embeddings.recipe import IncidentText, incident_text
+from embeddings.recipe import IncidentText, clean, incident_text
 from embeddings.scorer import Probabilities, Scorer, load_scorer
 
-__all__ = ["IncidentText", "Matcher"]
+__all__ = ["Explanation", "IncidentText", "Matcher", "PartShare", "WordShare"]
 
 CALIBRATIONS = Path(__file__).parent / "calibration"
 
@@ -60,6 +63,24 @@ class Matcher:
     def score(self, messages: Sequence[str], incidents: Vectors) -> Probabilities:
         """As `probabilities`, from the messages' texts."""
         return self.probabilities(self.embed_messages(messages), incidents)
+
+    def explain(self, message: str, incident: IncidentText) -> Explanation:
+        """Which words of the message and which part of the incident speak for a match.
+
+        Costs a run of the network per word, so it is for when somebody asks.
+        """
+        text = clean(message, self.profile.message_tokens)
+        spans, parts = word_spans(text), parts_of(incident)
+        messages = self.embed_messages([text, *(without(text, span) for span in spans)])
+        whole, *occluded = self.scorer.head.cosines(messages, self.embed_incidents([incident]))[:, 0]
+        lost = shares(whole - np.array(occluded))
+        alone = self.encoder.encode([part for _, part in parts], self.profile.incident_tokens)
+        near = shares(self.scorer.head.cosines(messages[:1], self.scorer.head.centre_incidents(alone))[0])
+        return Explanation(
+            text=text,
+            words=tuple(WordShare(text[a:b], a, b, share) for (a, b), share in zip(spans, lost, strict=True)),
+            parts=tuple(PartShare(part, words, share) for (part, words), share in zip(parts, near, strict=True)),
+        )
 
     def warm_up(self) -> None:
         """Run the network once, so that the first customer does not wait for it."""

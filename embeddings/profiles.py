@@ -23,7 +23,7 @@ from embeddings.recipe import TEXT_RECIPE
 Progress = Callable[[int, int, str], None]
 
 ADAPTERS = Path(__file__).parent / "adapters"
-LAYOUT = "3"  # raise it when the content of a prepared folder changes: old folders are then left unused
+LAYOUT = "4"  # raise it when the content of a prepared folder changes: old folders are then left unused
 MANIFEST = "manifest.json"
 
 

@@ -16,9 +16,7 @@ def test_vectors_are_float32_rows_of_unit_length_in_the_order_asked(matcher: Mat
     assert vectors.shape == (4, 384)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    one_by_one = np.concatenate(
-        [Encoder(matcher.profile, matcher.encoder.network).encode([t], 96) for t in texts]
-    )
+    one_by_one = np.concatenate([Encoder(matcher.profile, matcher.encoder.network).encode([t], 96) for t in texts])
     assert np.allclose(vectors, one_by_one, atol=1e-4)
 
 
