@@ -24,7 +24,15 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = ()
     """Host headers that `/mcp` accepts besides loopback and the host of `public_url`."""
     secret_key: SecretStr | None = None
-    """Signs links and hashes references. Without one, a random key is made once and kept in the database."""
+    """Signs links, hashes references and seals passwords. Several, separated by commas: the first one signs,
+    the others still verify. Without any, a random key is made once and kept in the database."""
+    smtp_url: SecretStr | None = None
+    """The mail server for tenants without their own: `smtp://USER:PASSWORD@HOST:PORT?from=status@example.com`.
+    `smtps://` is TLS from the start; `smtp://` needs STARTTLS unless `&tls=none` says otherwise."""
+    mail_dir: Path | None = None
+    """A maildir that mail goes to where there is no mail server."""
+    worker: bool = True
+    """Whether `herald serve` sends mail itself; false where `herald worker` runs beside it."""
 
     @field_validator("database_url")
     @classmethod

@@ -19,9 +19,11 @@ from server.store.database import Database
 if TYPE_CHECKING:
     from server.inference import Inference
     from server.keys import Keyring
+    from server.limits import NetworkLimits
     from server.matching import IncidentVectors
     from server.recorder import Recorder
     from server.snapshots import Snapshots
+    from server.subscriptions import OfferBook
     from server.tokens import Signer
 
 
@@ -37,6 +39,8 @@ class App:
     recorder: Recorder
     signer: Signer
     keyring: Keyring
+    offers: OfferBook
+    network_limits: NetworkLimits
     clock: Callable[[], datetime]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from server.config import Settings
 from server.models import Incident, Tenant
 
@@ -15,3 +17,9 @@ def page_url(settings: Settings, tenant: Tenant) -> str:
 
 def incident_url(settings: Settings, tenant: Tenant, incident: Incident) -> str:
     return f"{page_url(settings, tenant)}/incidents/{incident.slug}"
+
+
+def mail_domain(settings: Settings, tenant: Tenant) -> str:
+    """What stands behind the @ in the ids of the tenant's mails (RFC 5322 §3.6.4)."""
+    host = urlsplit(page_url(settings, tenant)).hostname or "localhost"
+    return host if any(character.isalpha() for character in host) and ":" not in host else f"[{host}]"

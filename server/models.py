@@ -141,7 +141,7 @@ def one_line(value: str) -> str:
 _REORDERING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -171,7 +171,7 @@ class Model(BaseModel):
 class TenantSettings(Model):
     """What a tenant chose, as one validated document."""
 
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     default_language: Language = "en"
     public_url: HttpUrl | None = None
     """Where the page is reached from outside; links in answers and mail start with it."""
@@ -350,3 +350,86 @@ class Match(Model):
     relevance: float = Field(ge=0, le=1)
     """The calibrated probability that the message is about this incident."""
     wording: Wording
+
+
+# ----------------------------------------------------------------------------------------------- subscribers
+
+
+class TopicKind(StrEnum):
+    ALL = "all"
+    INCIDENT = "incident"
+    COMPONENT = "component"
+
+
+class Topic(Model):
+    """What a subscriber hears of: every incident, one of them, or those that affect one component."""
+
+    kind: TopicKind
+    id: str = ""
+    """Of the incident or the component; empty for all."""
+
+
+class Ground(Model):
+    """Why we may write to someone: through which face the owner of the address said so, and what shows it."""
+
+    source: str
+    attested: bool = False
+    """The host vouches that the address is the signed-in customer's own."""
+    evidence: dict[str, str] = Field(default_factory=dict)
+
+
+class Subscription(Model):
+    topic: Topic
+    confirmed_at: Utc
+    ground: Ground
+
+
+class Subscriber(Model):
+    """Someone who opted in, with what they hear of; nothing any more after unsubscribing."""
+
+    id: str
+    address: str
+    language: Language | None
+    time_zone: str | None
+    created_at: Utc
+    subscriptions: tuple[Subscription, ...]
+
+
+class Signup(Model):
+    """A request to be told, which the owner of the address has yet to confirm."""
+
+    id: str
+    address: str
+    language: Language | None
+    time_zone: str | None
+    topics: tuple[Topic, ...]
+    ground: Ground
+    created_at: Utc
+    expires_at: Utc
+    confirmed_at: Utc | None
+
+
+class Offer(Model):
+    """The question that a customer is asked, word for word: a yes means this."""
+
+    id: str
+    incident_id: str
+    language: Language
+    text: str
+
+
+class MailKind(StrEnum):
+    VERIFICATION = "verification"
+    WELCOME = "welcome"
+    UPDATE = "update"
+
+
+class MailState(StrEnum):
+    """What became of one mail to one person. A queued one may have been tried already: its reply says how."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+    SUPERSEDED = "superseded"
+    DEAD = "dead"

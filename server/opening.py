@@ -14,10 +14,12 @@ from server.config import Settings
 from server.context import App
 from server.inference import Inference
 from server.keys import Holder, Keyring
+from server.limits import NetworkLimits
 from server.matching import IncidentVectors
 from server.recorder import Recorder
 from server.snapshots import Snapshots
 from server.store.database import Database
+from server.subscriptions import OfferBook
 from server.tokens import Signer
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ async def open_app(
             recorder=recorder,
             signer=await Signer.load(settings, database),
             keyring=Keyring(database, recorder, fixed_keys),
+            offers=OfferBook(),
+            network_limits=NetworkLimits(clock),
             clock=clock,
         )
     finally:

@@ -9,12 +9,19 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, Field
 
+from server.context import TenantContext
 from server.links import page_url
 from server.matching import Asker, find_matches
-from server.models import ComponentState, Incident, Match, Wording, translated
+from server.models import ComponentState, Incident, Match, Tenant, Wording, translated
 from server.pages import overall_state
+from server.subscriptions import make_offer, subscribe_url
 from tools.desk import Desk, tenant_of
 from tools.views import IncidentSummary, incident_summary, result
+
+
+class OfferView(BaseModel):
+    offer_id: str
+    text: Annotated[str, Field(description="The question to ask the customer, word for word")]
 
 
 class MatchView(IncidentSummary):
@@ -22,6 +29,10 @@ class MatchView(IncidentSummary):
     relevance: Annotated[float, Field(description="Probability, 0 to 1, that the message is about this incident")]
     wording: Annotated[Wording, Field(description="The relevance in a word")]
     latest_update: str | None = None
+    subscribe_url: Annotated[str, Field(description="A link where the customer can subscribe to this incident")]
+    offer: Annotated[
+        OfferView, Field(description="An offer of updates by mail; a clear yes goes to status_subscribe")
+    ]
 
 
 class StatusCheck(BaseModel):
@@ -66,16 +77,7 @@ async def status_check(
     found = await find_matches(tenant, query, asker, limit, min_relevance)
     snapshot = await tenant.app.snapshots.get(tenant.id)
     overall = overall_state(snapshot)
-    views = [
-        MatchView(
-            **incident_summary(tenant, snapshot.tenant, match.incident, language).model_dump(),
-            match_id=match.id,
-            relevance=round(match.relevance, 3),
-            wording=match.wording,
-            latest_update=_latest_message(match.incident, language),
-        )
-        for match in found
-    ]
+    views = [await _view(tenant, snapshot.tenant, match, language) for match in found]
     return result(
         StatusCheck(
             overall=overall,
@@ -85,6 +87,19 @@ async def status_check(
             page_url=page_url(tenant.app.settings, snapshot.tenant),
             as_of=tenant.now(),
         )
+    )
+
+
+async def _view(tenant: TenantContext, page: Tenant, match: Match, language: str | None) -> MatchView:
+    offer = await make_offer(tenant, match.incident, language)
+    return MatchView(
+        **incident_summary(tenant, page, match.incident, language).model_dump(),
+        match_id=match.id,
+        relevance=round(match.relevance, 3),
+        wording=match.wording,
+        latest_update=_latest_message(match.incident, language),
+        subscribe_url=await subscribe_url(tenant, match.incident),
+        offer=OfferView(offer_id=offer.id, text=offer.text),
     )
 
 

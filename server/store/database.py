@@ -7,7 +7,7 @@ fails as soon as another process wrote in between) and a small pool that cannot 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -113,6 +113,12 @@ async def insert_if_absent(db: AsyncConnection, table: sa.Table, row: Mapping[st
     """
     insert = sqlite.insert if db.dialect.name == "sqlite" else postgresql.insert
     return (await db.execute(insert(table).values(row).on_conflict_do_nothing())).rowcount == 1
+
+
+async def insert_all_absent(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `insert_if_absent`, for many rows of the same columns."""
+    insert = sqlite.insert if db.dialect.name == "sqlite" else postgresql.insert
+    await db.execute(insert(table).on_conflict_do_nothing(), list(rows))
 
 
 async def _begin(connection: AsyncConnection) -> None:
