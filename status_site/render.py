@@ -10,12 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from server import texts
+from server.markup import safe_html
 from server.models import ComponentState, Incident, Severity, Status, UpdateContent
 from server.pages import RECENT, Page
 from server.uptime import Day
 from status_site.assets import asset
 from status_site.changes import changes_of
-from status_site.markup import safe_html
 from status_site.reader import Reader
 
 MOST_NAMED = 3
