@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from server.errors import NotFound
-from status_site import page
+from status_site import feeds, page, statuspage
 from status_site.documents import Document
 from status_site.view import View
 
@@ -32,6 +32,22 @@ ROUTES = (
     _route(rf"/incidents/(?P<slug>{SLUG})", page.incident),
     _route(r"/components/(?P<component_id>[a-z0-9_]{1,64})", page.component),
     _route(r"/history(?:/(?P<newest>\d{4}-\d{2}))?", page.history),
+    _route(r"/embed", feeds.embed),
+    _route(r"/badge\.svg", feeds.badge),
+    _route(r"/status\.md", feeds.markdown),
+    _route(r"/llms\.txt", feeds.llms_txt, in_languages=False),
+    _route(r"/history\.atom", feeds.atom, in_languages=False),
+    _route(r"/history\.rss", feeds.rss, in_languages=False),
+    _route(r"/feed\.json", feeds.json_feed, in_languages=False),
+    _route(r"/maintenance\.ics", feeds.calendar, in_languages=False),
+    _route(r"/api/v2/status\.json", statuspage.status, in_languages=False),
+    _route(r"/api/v2/summary\.json", statuspage.summary, in_languages=False),
+    _route(r"/api/v2/components\.json", statuspage.components, in_languages=False),
+    _route(r"/api/v2/incidents\.json", statuspage.incidents, in_languages=False),
+    _route(r"/api/v2/incidents/unresolved\.json", statuspage.unresolved_incidents, in_languages=False),
+    _route(r"/api/v2/scheduled-maintenances\.json", statuspage.maintenances, in_languages=False),
+    _route(r"/api/v2/scheduled-maintenances/upcoming\.json", statuspage.upcoming_maintenances, in_languages=False),
+    _route(r"/api/v2/scheduled-maintenances/active\.json", statuspage.active_maintenances, in_languages=False),
 )
 
 
