@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import cast
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -50,6 +50,6 @@ def _error_page(
     return Response(
         document.body,
         status_code=status,
-        media_type=document.media_type,
+        media_type=MediaType.HTML,  # Litestar adds the charset
         headers={"Cache-Control": document.cache_control, "Content-Language": language, **headers},
     )
