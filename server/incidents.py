@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -35,6 +36,7 @@ from server.models import (
     UpdateContent,
     Utc,
 )
+from server.snapshots import Snapshot
 from server.store import components as component_rows
 from server.store import fanouts
 from server.store import incidents as rows
@@ -133,9 +135,7 @@ async def post_update(
     Raises Invalid for an update that says nothing, NotFound, and Conflict if `expected_version` has passed.
     """
     tenant.require(Scope.OPERATOR)
-    content = UpdateContent(**draft.model_dump(include=set(UpdateContent.model_fields)))
-    if content.is_empty:
-        raise Invalid("this update says nothing: give a message, a status, a severity or components")
+    content = _content_of(draft)
     async with tenant.publish(dry_run) as db:
         return await once(
             db, tenant, idempotency_key, draft, Incident,
@@ -160,6 +160,51 @@ async def resolve_incident(
             db, tenant, idempotency_key, resolution, Incident,
             lambda: _resolve(db, tenant, resolution, expected_version),
         )  # fmt: skip
+
+
+def drafted(
+    incident_id: str | None,
+    title: str | None,
+    message: str | None,
+    status: Status | None,
+    severity: SeverityChange | None,
+    components: Impacts | None,
+) -> IncidentDraft | UpdateDraft:
+    """A new incident, or an update if an incident is named. Raises Invalid if neither or both would fit."""
+    if (incident_id is None) == (title is None):
+        raise Invalid("give incident_id to try an update, or title to try a new incident")
+    if incident_id is not None:
+        return UpdateDraft(
+            incident_id=incident_id, message=message, status=status, severity=severity, components=components
+        )
+    return IncidentDraft(
+        title=title or "",
+        message=message,
+        status=status or Status.INVESTIGATING,
+        severity=severity and severity.after,
+        components=components or {},
+    )
+
+
+async def preview(tenant: TenantContext, draft: IncidentDraft | UpdateDraft) -> tuple[Incident, Snapshot]:
+    """The incident and everything shown as they would be after this post, which is not made.
+
+    Raises what posting it would raise.
+    """
+    tenant.require(Scope.OPERATOR)
+    shown = await tenant.app.snapshots.get(tenant.id)
+    async with tenant.publish(dry_run=True) as db:
+        if isinstance(draft, IncidentDraft):
+            _check_first_status(draft.status)
+            incident = await _create(db, tenant, draft)
+        else:
+            incident = await _post(db, tenant, draft, _content_of(draft), None)
+        after = replace(
+            shown,
+            components=tuple(await component_rows.of_tenant(db, tenant.id)),
+            active=tuple(await rows.active(db, tenant.id)),
+        )
+    return incident, after
 
 
 async def edit_update(
@@ -242,6 +287,13 @@ async def _create(db: AsyncConnection, tenant: TenantContext, draft: IncidentDra
     await _queue_notification(db, tenant, update, draft.notify)
     await tenant.audit(db, "incident.create", incident_id, title=draft.title)
     return await rows.get(db, tenant.id, incident_id)
+
+
+def _content_of(draft: UpdateDraft) -> UpdateContent:
+    content = UpdateContent(**draft.model_dump(include=set(UpdateContent.model_fields)))
+    if content.is_empty:
+        raise Invalid("this update says nothing: give a message, a status, a severity or components")
+    return content
 
 
 async def _post(

@@ -183,6 +183,8 @@ class TenantSettings(Model):
     """From this probability on a match is `likely`."""
     mention_threshold: float = Field(default=0.25, ge=0, le=1)
     """Below this probability a match is not mentioned at all."""
+    public_mcp: bool = False
+    """Whether anybody may ask over MCP, without a key, what the page shows anyway."""
 
 
 class Tenant(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -45,8 +46,22 @@ async def context_of(app: App, slug: str, actor: Actor = COMMAND_LINE) -> Tenant
         return TenantContext(app, (await rows.by_slug(db, slug)).id, actor)
 
 
-async def change_settings(tenant: TenantContext, settings: TenantSettings) -> None:
+async def get_settings(tenant: TenantContext) -> TenantSettings:
+    tenant.require(Scope.ADMIN)
+    async with tenant.read() as db:
+        return (await rows.get(db, tenant.id)).settings
+
+
+async def edit_settings(tenant: TenantContext, changes: Mapping[str, object]) -> TenantSettings:
+    """Change the settings named, leave the others, and return all. A value that a setting refuses changes none.
+
+    Raises pydantic's ValidationError, which names the setting.
+    """
     tenant.require(Scope.ADMIN)
     async with tenant.publish() as db:
+        before = (await rows.lock(db, tenant.id)).settings
+        settings = TenantSettings.model_validate(before.model_dump() | dict(changes))
         await rows.save_settings(db, tenant.id, settings)
-        await tenant.audit(db, "tenant.settings", tenant.id, **settings.model_dump(mode="json"))
+        changed = settings.model_dump(mode="json", include=set(changes))
+        await tenant.audit(db, "tenant.settings", tenant.id, **changed)
+        return settings

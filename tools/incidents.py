@@ -1,4 +1,4 @@
-"""Incident tools: post, update, correct and read incidents."""
+"""Incident tools: post, update, correct, resolve and read incidents, and try a post before it is public."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from pydantic import AwareDatetime, BaseModel, Field
 from server import incidents
 from server.components import find_impacts
 from server.context import TenantContext
-from server.incidents import IncidentDraft, UpdateDraft, UpdateEdit
+from server.incidents import IncidentDraft, Resolution, UpdateDraft, UpdateEdit, drafted
 from server.models import ComponentState, Incident, Severity, SeverityChange, Status
+from server.pages import overall_state
 from tools.desk import Desk, tenant_of
-from tools.views import IncidentSummary, IncidentView, incident_summary, incident_view, result
+from tools.views import (
+    ComponentChange,
+    IncidentSummary,
+    IncidentView,
+    RevisionView,
+    changed_components,
+    incident_summary,
+    incident_view,
+    result,
+    revision_view,
+)
 
 IncidentStatus = Literal[Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING, Status.RESOLVED]
 
@@ -32,6 +43,20 @@ IdempotencyKey = Annotated[
     str | None,
     Field(max_length=200, description="Any text of yours; the same call with it again has no second effect"),
 ]
+FirstStatus = Annotated[IncidentStatus, Field(description="Where it stands; not resolved")]
+FirstSeverity = Annotated[Severity | None, Field(description="Leave out if it shall carry none")]
+DryRun = Annotated[bool, Field(description="Return what would stand, and change nothing")]
+Title = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Short and specific: what fails, where, how it shows. Matching works on this wording",
+    ),
+]
+AffectedNow = Annotated[
+    list[str] | None, Field(description="All components affected from now on, ids or names; [] for none")
+]
 Language = Annotated[
     str | None, Field(max_length=35, description="Show the operator's translation, if there is one")
 ]
@@ -42,24 +67,29 @@ class IncidentList(BaseModel):
     next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page")] = None
 
 
+class RevisionList(BaseModel):
+    revisions: list[RevisionView]
+
+
+class Preview(BaseModel):
+    incident: IncidentView
+    overall_before: ComponentState
+    overall_after: ComponentState
+    components_changed: list[ComponentChange]
+
+
 async def incident_create(
     ctx: Context[Desk],
-    title: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=200,
-            description="Short and specific: what fails, where, how it shows. Matching works on this wording",
-        ),
-    ],
+    title: Title,
     message: Message = None,
-    status: Annotated[IncidentStatus, Field(description="Where it stands; not resolved")] = Status.INVESTIGATING,
-    severity: Annotated[Severity | None, Field(description="Leave out if it shall carry none")] = None,
+    status: FirstStatus = Status.INVESTIGATING,
+    severity: FirstSeverity = None,
     components: Annotated[list[str], Field(description="Ids or names of the affected components")] = [],  # noqa: B006
     impacts: Impacts = None,
     started_at: Annotated[AwareDatetime | None, Field(description="When it began, if before now")] = None,
     notify: Notify = True,
     idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
 ) -> Annotated[CallToolResult, IncidentView]:
     """Post a new incident: the status page shows it, conversations are matched with it, subscribers are told.
 
@@ -76,7 +106,7 @@ async def incident_create(
         started_at=started_at,
         notify=notify,
     )
-    return await _shown(tenant, await incidents.create_incident(tenant, draft, idempotency_key))
+    return await _shown(tenant, await incidents.create_incident(tenant, draft, idempotency_key, dry_run))
 
 
 async def incident_post_update(
@@ -89,14 +119,13 @@ async def incident_post_update(
     severity: Annotated[
         SeverityChange | None, Field(description="The severity from now on; `none` clears it")
     ] = None,
-    components: Annotated[
-        list[str] | None, Field(description="All components affected from now on, ids or names; [] for none")
-    ] = None,
+    components: AffectedNow = None,
     impacts: Impacts = None,
     at: Annotated[AwareDatetime | None, Field(description="When it took effect, if before now")] = None,
     notify: Notify = True,
     expected_version: ExpectedVersion = None,
     idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
 ) -> Annotated[CallToolResult, IncidentView]:
     """Add an update to an incident's timeline: news, a new status, severity or set of components, or any mix.
 
@@ -115,7 +144,55 @@ async def incident_post_update(
         at=at,
         notify=notify,
     )
-    return await _shown(tenant, await incidents.post_update(tenant, draft, expected_version, idempotency_key))
+    posted = await incidents.post_update(tenant, draft, expected_version, idempotency_key, dry_run)
+    return await _shown(tenant, posted)
+
+
+async def incident_resolve(
+    ctx: Context[Desk],
+    incident_id: IncidentId,
+    message: Message = None,
+    at: Annotated[AwareDatetime | None, Field(description="When it was over, if before now")] = None,
+    notify: Notify = True,
+    expected_version: ExpectedVersion = None,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Annotated[CallToolResult, IncidentView]:
+    """Close an incident: it moves to the history and its components return to their own state.
+
+    Call it once the problem is over for customers; say in `message` what was wrong. While it is only believed to
+    be over, post the status `monitoring` with `incident_post_update` instead. A closed incident is refused.
+    Returns the incident with `resolved_at`.
+    """
+    tenant = tenant_of(ctx)
+    resolution = Resolution(incident_id=incident_id, message=message, at=at, notify=notify)
+    closed = await incidents.resolve_incident(tenant, resolution, expected_version, idempotency_key, dry_run)
+    return await _shown(tenant, closed)
+
+
+async def incident_set_components(
+    ctx: Context[Desk],
+    incident_id: IncidentId,
+    components: Annotated[list[str], Field(description="All components affected from now on; [] for none")],
+    impacts: Impacts = None,
+    notify: Notify = True,
+    expected_version: ExpectedVersion = None,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Annotated[CallToolResult, IncidentView]:
+    """Say which components an incident affects, replacing those it named before.
+
+    Call it when it spreads, or when a component was tagged by mistake. To say something to customers with it, use
+    `incident_post_update`, which takes `components` too. Returns the incident with its components.
+    """
+    tenant = tenant_of(ctx)
+    draft = UpdateDraft(
+        incident_id=incident_id,
+        components=await find_impacts(tenant, components, impacts),
+        notify=notify,
+    )
+    posted = await incidents.post_update(tenant, draft, expected_version, idempotency_key, dry_run)
+    return await _shown(tenant, posted)
 
 
 async def incident_edit_update(
@@ -131,6 +208,7 @@ async def incident_edit_update(
         str | None, Field(min_length=1, max_length=200, description="A better title; only in the first update")
     ] = None,
     expected_version: ExpectedVersion = None,
+    dry_run: DryRun = False,
 ) -> Annotated[CallToolResult, IncidentView]:
     """Correct an update that was posted wrongly: a typo, a wrong status, a vague title.
 
@@ -146,7 +224,53 @@ async def incident_edit_update(
         severity=severity,
         title=title,
     )
-    return await _shown(tenant, await incidents.edit_update(tenant, edit, expected_version))
+    return await _shown(tenant, await incidents.edit_update(tenant, edit, expected_version, dry_run))
+
+
+async def incident_list_revisions(
+    ctx: Context[Desk], incident_id: IncidentId
+) -> Annotated[CallToolResult, RevisionList]:
+    """List what the updates of an incident said before they were corrected.
+
+    Call it to answer who changed what, and when. What the updates say now comes from `incident_get`. Returns the
+    replaced versions, oldest first within each update; none if nothing was ever corrected.
+    """
+    tenant = tenant_of(ctx)
+    replaced = await incidents.list_revisions(tenant, incident_id)
+    return result(RevisionList(revisions=[revision_view(revision) for revision in replaced]))
+
+
+async def incident_preview(
+    ctx: Context[Desk],
+    incident_id: Annotated[
+        str | None, Field(description="The incident that an update is tried on; leave out for a new incident")
+    ] = None,
+    title: Annotated[str | None, Field(min_length=1, max_length=200, description="For a new incident")] = None,
+    message: Message = None,
+    status: Annotated[IncidentStatus | None, Field(description="As it would be posted")] = None,
+    severity: Annotated[SeverityChange | None, Field(description="As it would be posted")] = None,
+    components: AffectedNow = None,
+    impacts: Impacts = None,
+) -> Annotated[CallToolResult, Preview]:
+    """Show what posting an incident or an update would change, and change nothing.
+
+    Call it before a post that needs somebody's approval. To post, call `incident_create` or
+    `incident_post_update` with the same arguments. Returns the incident as it would stand, the state of the page,
+    and each component that would be shown otherwise than now.
+    """
+    tenant = tenant_of(ctx)
+    affected = await find_impacts(tenant, components, impacts)
+    draft = drafted(incident_id, title, message, status, severity, affected)
+    before = await tenant.app.snapshots.get(tenant.id)
+    incident, after = await incidents.preview(tenant, draft)
+    return result(
+        Preview(
+            incident=incident_view(tenant, before.tenant, incident),
+            overall_before=overall_state(before),
+            overall_after=overall_state(after),
+            components_changed=changed_components(before.components, after.components),
+        )
+    )
 
 
 async def incident_get(

@@ -26,15 +26,28 @@ from server.context import App
 from server.errors import HeraldError, Unavailable
 from server.keys import Holder
 from server.models import Scope
-from tools.components import component_list
+from tools.components import (
+    component_create,
+    component_delete,
+    component_list,
+    component_reorder,
+    component_set_state,
+    component_update,
+)
 from tools.desk import Desk, KeyVerifier, current_holder
 from tools.incidents import (
     incident_create,
     incident_edit_update,
     incident_get,
     incident_list,
+    incident_list_revisions,
     incident_post_update,
+    incident_preview,
+    incident_resolve,
+    incident_set_components,
 )
+from tools.keys import key_create, key_list, key_revoke
+from tools.settings import page_settings_get, page_settings_update
 from tools.status_check import status_check
 
 MAX_BODY = 256 * 1024
@@ -64,16 +77,31 @@ class Published:
 
 AGENTS = frozenset({Scope.AGENT})
 OPERATORS = frozenset({Scope.OPERATOR})
+OWNERS = frozenset({Scope.ADMIN})
 READERS = frozenset({Scope.AGENT, Scope.OPERATOR})
 
 PUBLISHED = (
     Published(status_check, "Check for a known incident", AGENTS, read_only=True, idempotent=True),
     Published(incident_create, "Post an incident", OPERATORS),
     Published(incident_post_update, "Post an update", OPERATORS),
-    Published(incident_edit_update, "Correct an update", OPERATORS, destructive=True, idempotent=True),
+    Published(incident_resolve, "Resolve an incident", OPERATORS),
+    Published(incident_set_components, "Say what an incident affects", OPERATORS),
+    Published(incident_edit_update, "Correct an update", OPERATORS, destructive=True),
+    Published(incident_preview, "Try a post", OPERATORS, read_only=True, idempotent=True),
     Published(incident_get, "Read an incident", READERS, read_only=True, idempotent=True),
     Published(incident_list, "List incidents", READERS, read_only=True, idempotent=True),
+    Published(incident_list_revisions, "List corrections", OPERATORS, read_only=True, idempotent=True),
     Published(component_list, "List components", READERS, read_only=True, idempotent=True),
+    Published(component_create, "Add a component", OPERATORS),
+    Published(component_update, "Rename or move a component", OPERATORS, destructive=True, idempotent=True),
+    Published(component_reorder, "Reorder components", OPERATORS, destructive=True, idempotent=True),
+    Published(component_delete, "Delete a component", OPERATORS, destructive=True),
+    Published(component_set_state, "Set a component's state", OPERATORS, destructive=True, idempotent=True),
+    Published(page_settings_get, "Read the settings", OWNERS, read_only=True, idempotent=True),
+    Published(page_settings_update, "Change the settings", OWNERS, destructive=True, idempotent=True),
+    Published(key_list, "List API keys", OWNERS, read_only=True, idempotent=True),
+    Published(key_create, "Make an API key", OWNERS),
+    Published(key_revoke, "Revoke an API key", OWNERS, destructive=True, idempotent=True),
 )
 
 
@@ -105,7 +133,10 @@ class HeraldServer(MCPServer[Desk]):
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            raise ToolError(_readable(name, error)) from error
+            refusal = _refusal(name, error.__cause__)
+            if refusal is None:  # unexpected: the SDK logs the traceback and keeps the text to itself
+                raise
+            raise ToolError(refusal) from error.__cause__
 
     def end_streams(self) -> None:
         """End every `subscriptions/listen` stream with its final message, as a server that stops should."""
@@ -201,16 +232,15 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     return expanded
 
 
-def _readable(name: str, error: ToolError) -> str:
-    """What the model is told: our own refusals in full, anything unexpected without its text."""
-    cause = error.__cause__
+def _refusal(name: str, cause: BaseException | None) -> str | None:
+    """What the model is told of a refusal of ours; None of anything else."""
     if isinstance(cause, ValidationError):
         return f"Invalid arguments for {name}: {_validation_text(cause)}"
     if isinstance(cause, Unavailable):
         return f"{cause} (try again in {cause.retry_after:.0f} s)"
     if isinstance(cause, HeraldError):
         return str(cause)
-    return str(error)
+    return None
 
 
 def _validation_text(error: ValidationError) -> str:

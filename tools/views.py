@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from server.models import (
     Component,
     ComponentState,
     Incident,
+    Revision,
     Severity,
     SeverityChange,
     Status,
@@ -39,6 +41,25 @@ class UpdateView(BaseModel):
     components: list[str] | None = None
     version: int
     edited_at: datetime | None = None
+
+
+class ComponentChange(BaseModel):
+    id: str
+    name: str
+    before: ComponentState
+    after: ComponentState
+
+
+class RevisionView(BaseModel):
+    update_id: str
+    version: int
+    title: str | None = None
+    status: Status | None = None
+    severity: SeverityChange | None = None
+    message: str | None = None
+    components: list[str] | None = None
+    replaced_at: datetime
+    replaced_by: str
 
 
 class IncidentSummary(BaseModel):
@@ -83,6 +104,30 @@ def incident_view(
 
 def component_view(component: Component) -> ComponentView:
     return ComponentView(id=component.id, name=component.name, state=component.state)
+
+
+def changed_components(before: Iterable[Component], after: Iterable[Component]) -> list[ComponentChange]:
+    states = {component.id: component.state for component in before}
+    return [
+        ComponentChange(id=component.id, name=component.name, before=states[component.id], after=component.state)
+        for component in after
+        if states.get(component.id, component.state) != component.state
+    ]
+
+
+def revision_view(revision: Revision) -> RevisionView:
+    said = revision.content
+    return RevisionView(
+        update_id=revision.update_id,
+        version=revision.version,
+        title=said.title,
+        status=said.status,
+        severity=said.severity,
+        message=said.message,
+        components=None if said.components is None else sorted(said.components),
+        replaced_at=revision.replaced_at,
+        replaced_by=revision.replaced_by,
+    )
 
 
 def result(model: BaseModel) -> CallToolResult:

@@ -23,6 +23,12 @@ async def get(db: AsyncConnection, tenant_id: str) -> Tenant:
     )
 
 
+async def lock(db: AsyncConnection, tenant_id: str) -> Tenant:
+    """The tenant, which nobody else can change until the caller's transaction ends."""
+    await db.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
+    return await get(db, tenant_id)
+
+
 async def by_slug(db: AsyncConnection, slug: str) -> Tenant:
     return _one((await db.execute(sa.select(tenants).where(tenants.c.slug == slug))).mappings().first(), slug)
 
