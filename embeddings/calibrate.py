@@ -1,11 +1,12 @@
-"""Fits a scorer for a model: the means, the fault gate and the four calibration numbers. Trains no network.
+"""Fits a scorer for a model: the means, the fault gate, the title reader and the calibration. Trains no network.
 
-The numbers are fitted on logits of authors whose text the gate has not seen, because a scorer judged on text like
-its own is too sure of itself.
+Calibration is fitted on logits of authors whose text the gate has not seen, because a scorer judged on text like
+its own is too sure of itself. Backends other than the one it was fitted on get theirs by likeness to that one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,18 +14,28 @@ from numpy.typing import NDArray
 
 from embeddings.backends import Vectors
 from embeddings.encoder import Encoder
-from embeddings.labelled import NOTHING, Background, Tenant, authors, read_background, read_tenants
-from embeddings.profiles import Profile
+from embeddings.labelled import (
+    NOTHING,
+    TRAINING_FILES,
+    Background,
+    Tenant,
+    authors,
+    read_background,
+    read_tenants,
+)
+from embeddings.logistic import fit_logistic
+from embeddings.matcher import load_backend, scorer_path
+from embeddings.profiles import Profile, fingerprint, prepare, resolve
 from embeddings.recipe import incident_text
-from embeddings.scorer import Calibration, Head
+from embeddings.scorer import Calibration, Head, save_scorer
+from embeddings.titles import fit_titles
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNPOSTED_WEIGHT = (
-    0.5  # how often a reported fault concerns something that is not posted: a prior, on the cautious side
-)
-RIDGE = 1.0
+Log = Callable[[str], None]
+
+UNPOSTED_WEIGHT = 0.5  # a prior, on the cautious side: how often a reported fault is not posted
 STARTING_POINT = Calibration(match_scale=20.0, match_shift=-3.5)
 
 
@@ -48,8 +59,68 @@ class Logits:
     answers: NDArray[np.int64]
 
 
+def calibrate(name: str, cache_dir: Path, log: Log = print) -> Path:
+    """Fit a scorer for a profile, folder or hub name on the text that comes with the package; return its file.
+
+    Takes minutes. For the multilingual profile prefer `train`: its adapter has seen that text, so a gate fitted on
+    it is too sure of itself.
+    """
+    profile = resolve(name)
+    encoders = {backend: load_encoder(profile, cache_dir, backend) for backend in backends_of(profile)}
+    log(f"fitting a scorer for {name} on {', '.join(encoders)}")
+    head, calibration = fit(encoders["fp32"], profile)
+    return save(profile, cache_dir, encoders, head, calibration, log)
+
+
+def save(
+    profile: Profile,
+    cache_dir: Path,
+    encoders: dict[str, Encoder],
+    head: Head,
+    calibration: Calibration,
+    log: Log = print,
+) -> Path:
+    """Write the scorer with the title reader and a calibration for each encoder; `calibration` is for fp32."""
+    sample = read_tenants(TRAINING_FILES[:1])
+    plain = logits(head, [embed(encoders["fp32"], profile, tenant) for tenant in sample])
+    calibrations = {"fp32": calibration}
+    for backend in encoders.keys() - {"fp32"}:
+        other = logits(head, [embed(encoders[backend], profile, tenant) for tenant in sample])
+        calibrations[backend] = transfer(calibration, plain, other)
+    for backend, numbers in calibrations.items():
+        log(f"{backend}: {numbers}")
+    titles = fit_titles(lambda texts: encoders["fp32"].encode(texts, profile.incident_tokens), read_tenants())
+    model = fingerprint(profile, prepare(profile, cache_dir, backend="fp32"))
+    path = scorer_path(profile, cache_dir)
+    save_scorer(path, head, titles, calibrations, model)
+    return path
+
+
+def backends_of(profile: Profile) -> list[str]:
+    """The backends that a scorer of this profile is calibrated for."""
+    return ["fp32"] if profile.custom else ["fp32", "bf16", "int8"]
+
+
+def load_encoder(profile: Profile, cache_dir: Path, backend: str) -> Encoder:
+    """An encoder that needs no scorer yet."""
+    return Encoder(profile, load_backend(profile, prepare(profile, cache_dir, backend=backend), backend))
+
+
+def transfer(calibration: Calibration, plain: Logits, other: Logits) -> Calibration:
+    """The calibration under which another backend's scores come closest to the plain one's; needs no labels."""
+    real = np.isfinite(plain.cosines)
+    match_scale, match_shift = np.polyfit(other.cosines[real], plain.cosines[real], 1)
+    gate_scale, gate_shift = np.polyfit(other.faults, plain.faults, 1)
+    return Calibration(
+        match_scale=float(calibration.match_scale * match_scale),
+        match_shift=float(calibration.match_scale * match_shift + calibration.match_shift),
+        gate_scale=float(calibration.gate_scale * gate_scale),
+        gate_shift=float(calibration.gate_scale * gate_shift + calibration.gate_shift),
+    )
+
+
 def fit(encoder: Encoder, profile: Profile) -> tuple[Head, Calibration]:
-    """Fit a scorer for the encoder as it is, on the text that comes with the package."""
+    """Fit head and calibration for the encoder as it is."""
     background, tenants = read_background(), read_tenants()
     if profile.english_only:
         background, tenants = background.english(), [tenant.english() for tenant in tenants]
@@ -155,20 +226,6 @@ def fit_head(
     labels = np.concatenate([np.array(background.faults), faults])
     weights, bias = fit_logistic(np.concatenate([generic, messages]), labels)
     return Head(generic.mean(axis=0), incident_mean, weights, bias)
-
-
-def fit_logistic(vectors: Vectors, labels: NDArray[np.bool_], ridge: float = RIDGE) -> tuple[Vectors, float]:
-    """Ridge logistic regression by Newton's method: (weights, bias)."""
-    inputs = np.column_stack([vectors, np.ones(len(vectors))]).astype(np.float64)
-    penalty = np.full(inputs.shape[1], ridge)
-    penalty[-1] = 0
-    weights = np.zeros(inputs.shape[1])
-    for _ in range(25):
-        chance = 1 / (1 + np.exp(-inputs @ weights))
-        slope = inputs.T @ (chance - labels) + penalty * weights
-        curve = (inputs * (chance * (1 - chance))[:, None]).T @ inputs + np.diag(penalty + 1e-9)
-        weights -= np.linalg.solve(curve, slope)
-    return weights[:-1].astype(np.float32), float(weights[-1])
 
 
 def padded(cosines: NDArray[np.floating], width: int) -> NDArray[np.float64]:

@@ -77,9 +77,9 @@ def read_tenants(files: Iterable[Path] = TRAINING_FILES) -> list[Tenant]:
 
 def read_background(folder: Path = TRAINING) -> Background:
     """The generic texts that come with the package."""
-    lines = _lines(folder / "match_background_messages.txt")
+    lines = read_lines(folder / "match_background_messages.txt")
     kinds, languages, texts = zip(*(line.split("|", 2) for line in lines), strict=True)
-    incidents = _lines(folder / "match_background_incidents.txt")
+    incidents = read_lines(folder / "match_background_incidents.txt")
     return Background(texts, languages, tuple(kind == "fault" for kind in kinds), tuple(incidents))
 
 
@@ -107,5 +107,6 @@ def _tenant(record: dict) -> Tenant:  # type: ignore[type-arg]  # JSON from outs
     return Tenant(record["tenant"], record.get("author", "dev"), incidents, messages)
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """The lines that are not blank."""
     return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]

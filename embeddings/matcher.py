@@ -11,8 +11,9 @@ from embeddings.explain import Explanation, PartShare, WordShare, parts_of, shar
 from embeddings.profiles import Profile, Progress, choose_backend, fingerprint, prepare, resolve
 from embeddings.recipe import IncidentText, clean, incident_text
 from embeddings.scorer import Probabilities, Scorer, load_scorer
+from embeddings.titles import TitleAssessment
 
-__all__ = ["Explanation", "IncidentText", "Matcher", "PartShare", "WordShare"]
+__all__ = ["Explanation", "IncidentText", "Matcher", "PartShare", "TitleAssessment", "WordShare"]
 
 CALIBRATIONS = Path(__file__).parent / "calibration"
 
@@ -81,6 +82,11 @@ class Matcher:
             words=tuple(WordShare(text[a:b], a, b, share) for (a, b), share in zip(spans, lost, strict=True)),
             parts=tuple(PartShare(part, words, share) for (part, words), share in zip(parts, near, strict=True)),
         )
+
+    def assess_title(self, title: str, components: Sequence[str] = ()) -> TitleAssessment:
+        """Whether a draft title says enough to be matched, and what it lacks."""
+        [vector] = self.encoder.encode([title], self.profile.incident_tokens)
+        return self.scorer.titles.assess(vector, has_components=bool(components))
 
     def warm_up(self) -> None:
         """Run the network once, so that the first customer does not wait for it."""

@@ -7,7 +7,7 @@ Cosines are between centred vectors: what all messages, and all incidents, have 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embeddings.backends import Vectors
 from embeddings.errors import ScorerMismatch
+from embeddings.titles import TitleReader
 
 Probabilities = NDArray[np.float64]
 
@@ -53,10 +54,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorer:
-    """A head with its calibration for one backend."""
+    """A head with its calibration for one backend, and the title reader of the same model."""
 
     head: Head
     calibration: Calibration
+    titles: TitleReader
 
     def probabilities(self, messages: Vectors, centred_incidents: Vectors) -> Probabilities:
         """Shape (messages, incidents), in [0, 1], each row's sum at most 1. A zero message vector scores 0."""
@@ -97,22 +99,25 @@ def load_scorer(path: Path, fingerprint: str, backend: str, model: str) -> Score
             fault_weights=file.get_tensor("fault_weights"),
             fault_bias=float(facts["fault_bias"]),
         )
+        titles = TitleReader(file.get_tensor("title_weights"), file.get_tensor("title_biases"))
     calibrations = json.loads(facts["calibrations"])
     if backend not in calibrations:
         raise ScorerMismatch(f"the scorer of {model!r} is not calibrated for the backend {backend!r}; {remedy}")
-    return Scorer(head, Calibration(**calibrations[backend]))
+    return Scorer(head, Calibration(**calibrations[backend]), titles)
 
 
-def save_scorer(path: Path, head: Head, calibrations: dict[str, Calibration], fingerprint: str) -> None:
+def save_scorer(
+    path: Path, head: Head, titles: TitleReader, calibrations: dict[str, Calibration], fingerprint: str
+) -> None:
     """Write a scorer with a calibration per backend, in one step."""
-    from dataclasses import asdict
-
     from safetensors.numpy import save_file
 
     tensors = {
         "message_mean": head.message_mean,
         "incident_mean": head.incident_mean,
         "fault_weights": head.fault_weights,
+        "title_weights": titles.weights,
+        "title_biases": titles.biases,
     }
     facts = {
         "fingerprint": fingerprint,
@@ -122,6 +127,7 @@ def save_scorer(path: Path, head: Head, calibrations: dict[str, Calibration], fi
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata=facts)
+    partial.chmod(0o644)  # the library makes it private to its user
     partial.replace(path)
 
 

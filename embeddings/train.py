@@ -6,7 +6,7 @@ given seed; bfloat16 kernels differ a little between machines.
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.calibrate import Logits, fit_head, joined, padded
+from embeddings.calibrate import Log, Logits, fit_head, joined, padded
 from embeddings.labelled import Background, Tenant, read_background
 from embeddings.profiles import MULTILINGUAL, Profile, prepare
 from embeddings.recipe import IncidentText, incident_text
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from torch.optim import AdamW
 
     from embeddings.network import Network
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
