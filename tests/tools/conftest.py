@@ -69,7 +69,7 @@ async def serving(app: App) -> AsyncIterator[str]:
     """Herald on a free loopback port for as long as the block lasts."""
     config = uvicorn.Config(cast(Any, Herald(app)), log_config=None, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
