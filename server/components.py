@@ -57,7 +57,6 @@ async def create_component(
     said = Described(name=name, description=description, group=group)
     name, group = said.name or name, said.group or group
     async with tenant.publish() as db:
-        await rows.lock_all(db, tenant.id)
         others = await rows.of_tenant(db, tenant.id)
         _check_is_free(others, name, group)
         component = Component(
@@ -85,7 +84,6 @@ async def edit_component(tenant: TenantContext, component_id: str, said: Describ
     tenant.require(Scope.OPERATOR)
     changes = said.model_dump(exclude_none=True)
     async with tenant.publish() as db:
-        await rows.lock_all(db, tenant.id)
         before = await rows.get(db, tenant.id, component_id)
         others = [other for other in await rows.of_tenant(db, tenant.id) if other.id != component_id]
         if said.group not in (None, before.group):
@@ -104,7 +102,6 @@ async def reorder_components(tenant: TenantContext, component_ids: Sequence[str]
     """
     tenant.require(Scope.OPERATOR)
     async with tenant.publish() as db:
-        await rows.lock_all(db, tenant.id)
         known = {component.id: component for component in await rows.of_tenant(db, tenant.id)}
         if sorted(component_ids) != sorted(known):
             raise Invalid(_choice("name every component once, in the new order", list(known.values())))
@@ -124,7 +121,6 @@ async def delete_component(tenant: TenantContext, component_id: str) -> None:
     """
     tenant.require(Scope.OPERATOR)
     async with tenant.publish() as db:
-        await rows.lock_all(db, tenant.id)
         component = await rows.get(db, tenant.id, component_id)
         for incident in await incident_rows.active(db, tenant.id):
             if component_id in {affected.id for affected in incident.affected}:
@@ -141,7 +137,6 @@ async def set_own_state(tenant: TenantContext, component_id: str, state: Compone
     tenant.require(Scope.OPERATOR)
     async with tenant.publish() as db:
         await rows.get(db, tenant.id, component_id)
-        await rows.lock_all(db, tenant.id)
         now = tenant.now()
         await rows.set_own_state(db, tenant.id, component_id, state, now)
         await record_shown_states(db, tenant, {component_id}, now)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.config import Settings
 from server.errors import Refused
 from server.models import Scope
-from server.store import audit, changes
+from server.store import audit, changes, tenants
 from server.store.database import Database
 
 if TYPE_CHECKING:
@@ -90,9 +90,11 @@ class TenantContext:
     async def publish(self, dry_run: bool = False) -> AsyncIterator[AsyncConnection]:
         """One transaction for what is shown: it moves the tenant's version, and what this process shows follows.
 
-        Other processes see the new version within their next poll. A dry run takes everything back at the end.
+        A tenant's run one after another: each sees all that the one before it did. Other processes see the new
+        version within their next poll. A dry run takes everything back at the end.
         """
         async with self.app.database.write() as db:
+            await tenants.lock(db, self.id)
             yield db
             if dry_run:
                 await db.rollback()

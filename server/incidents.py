@@ -216,7 +216,7 @@ async def edit_update(
     """
     tenant.require(Scope.OPERATOR)
     async with tenant.publish(dry_run) as db:
-        incident = await _lock(db, tenant, edit.incident_id, expected_version)
+        incident = await _expected(db, tenant, edit.incident_id, expected_version)
         old = _update_of(incident, edit.update_id)
         new = _edited(old, edit, incident, tenant.now())
         await rows.replace_update(db, tenant.id, old, new, tenant.actor.name)
@@ -303,7 +303,7 @@ async def _post(
     content: UpdateContent,
     expected_version: int | None,
 ) -> Incident:
-    incident = await _lock(db, tenant, draft.incident_id, expected_version)
+    incident = await _expected(db, tenant, draft.incident_id, expected_version)
     _check_kind(content.status, incident)
     await require_known(db, tenant, content.components)
     now = tenant.now()
@@ -321,7 +321,7 @@ async def _post(
 async def _resolve(
     db: AsyncConnection, tenant: TenantContext, resolution: Resolution, expected_version: int | None
 ) -> Incident:
-    incident = await _lock(db, tenant, resolution.incident_id, expected_version)
+    incident = await _expected(db, tenant, resolution.incident_id, expected_version)
     if incident.resolved_at is not None:
         raise Refused(
             f"the incident is {incident.status} since {incident.resolved_at.isoformat()}: nothing was posted. "
@@ -334,10 +334,10 @@ async def _resolve(
     return await _post(db, tenant, draft, content, expected_version)
 
 
-async def _lock(
+async def _expected(
     db: AsyncConnection, tenant: TenantContext, incident_id: str, expected_version: int | None
 ) -> Incident:
-    incident = await rows.lock(db, tenant.id, incident_id)
+    incident = await rows.get(db, tenant.id, incident_id)
     if expected_version is not None and expected_version != incident.version:
         raise Conflict(
             f"the incident is at version {incident.version}, not {expected_version}: "
@@ -355,7 +355,6 @@ async def _write_fold(db: AsyncConnection, tenant: TenantContext, before: Incide
     state = fold(after.updates)
     columns = _columns(state) | {"version": before.version + 1, "history_head": head, "history_length": length}
     await rows.save(db, tenant.id, before.id, columns, state.components)
-    await component_rows.lock_all(db, tenant.id)
     await record_shown_states(db, tenant, mentioned(before) | mentioned(after), update.at)
 
 

@@ -59,7 +59,7 @@ async def edit_settings(tenant: TenantContext, changes: Mapping[str, object]) ->
     """
     tenant.require(Scope.ADMIN)
     async with tenant.publish() as db:
-        before = (await rows.lock(db, tenant.id)).settings
+        before = (await rows.get(db, tenant.id)).settings
         settings = TenantSettings.model_validate(before.model_dump() | dict(changes))
         await rows.save_settings(db, tenant.id, settings)
         changed = settings.model_dump(mode="json", include=set(changes))

@@ -69,12 +69,6 @@ async def delete(db: AsyncConnection, tenant_id: str, component_id: str, at: dat
     await db.execute(sa.update(components).where(*_one(tenant_id, component_id)).values(deleted_at=at))
 
 
-async def lock_all(db: AsyncConnection, tenant_id: str) -> None:
-    """Let one transaction at a time work out the tenant's shown states."""
-    mine = sa.select(components.c.id).where(components.c.tenant_id == tenant_id)
-    await db.execute(mine.order_by(components.c.id).with_for_update())  # in one order: no deadlock
-
-
 async def set_own_state(
     db: AsyncConnection, tenant_id: str, component_id: str, state: ComponentState, at: datetime
 ) -> None:

@@ -67,13 +67,6 @@ async def save(
         await db.execute(sa.insert(tagged), rows)
 
 
-async def lock(db: AsyncConnection, tenant_id: str, incident_id: str) -> Incident:
-    """The incident, which nobody else can change until the caller's transaction ends."""
-    mine = (incidents.c.tenant_id == tenant_id, incidents.c.id == incident_id)
-    await db.execute(sa.select(incidents.c.id).where(*mine).with_for_update())
-    return await get(db, tenant_id, incident_id)
-
-
 async def get(db: AsyncConnection, tenant_id: str, incident_id: str) -> Incident:
     found = await _load(db, tenant_id, incidents.c.id == incident_id)
     return _only(found, incident_id)

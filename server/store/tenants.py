@@ -24,9 +24,10 @@ async def get(db: AsyncConnection, tenant_id: str) -> Tenant:
 
 
 async def lock(db: AsyncConnection, tenant_id: str) -> Tenant:
-    """The tenant, which nobody else can change until the caller's transaction ends."""
-    await db.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
-    return await get(db, tenant_id)
+    """The tenant, which nobody else can lock until the caller's transaction ends."""
+    query = sa.select(tenants).where(tenants.c.id == tenant_id)
+    query = query.with_for_update(key_share=True)  # rows may go on referring to the tenant meanwhile
+    return _one((await db.execute(query)).mappings().first(), tenant_id)
 
 
 async def by_slug(db: AsyncConnection, slug: str) -> Tenant:
