@@ -78,6 +78,10 @@ class Page(Model):
         return tuple(shown for group in self.groups for shown in group.members)
 
     @property
+    def component_names(self) -> dict[str, str]:
+        return {shown.component.id: shown.component.name for shown in self.shown}
+
+    @property
     def recent(self) -> tuple[Incident, ...]:
         """The part of the history that the first page shows."""
         return tuple(one for one in self.history if (one.resolved_at or one.started_at) > self.made_at - RECENT)

@@ -51,5 +51,10 @@ def _error_page(
         document.body,
         status_code=status,
         media_type=MediaType.HTML,  # Litestar adds the charset
-        headers={"Cache-Control": document.cache_control, "Content-Language": language, **headers},
+        headers={
+            **SECURITY_HEADERS,
+            "Cache-Control": document.cache_control,
+            "Content-Language": language,
+            **headers,
+        },
     )

@@ -12,6 +12,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
 from babel.lists import format_list
 from babel.numbers import format_percent
+from babel.units import format_unit
 from markupsafe import Markup
 
 from server import texts
@@ -111,12 +112,18 @@ class Reader:
         """In its largest two units: `3 hours, 5 minutes`."""
         minutes = int(length.total_seconds() // 60)
         days, hours = divmod(minutes // 60, 24)
-        units = [("days", days), ("hours", hours), ("minutes", minutes % 60)]
+        units = [("day", days), ("hour", hours), ("minute", minutes % 60)]
         first = next((place for place, (_, count) in enumerate(units) if count), None)
         if first is None:
             return self.text("less_than_a_minute")
-        shown = [self.text(name, count=count) for name, count in units[first : first + 2] if count]
+        shown = [self._counted(unit, count) for unit, count in units[first : first + 2] if count]
         return str(format_list(shown, style="unit", locale=self.locale))
+
+    def days(self, count: int) -> str:
+        return self._counted("day", count)
+
+    def _counted(self, unit: str, count: int) -> str:
+        return format_unit(count, f"duration-{unit}", length="long", locale=self.locale)
 
     def list_of(self, names: Iterable[str]) -> str:
         return str(format_list(list(names), locale=self.locale))

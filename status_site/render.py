@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -11,7 +12,7 @@ from markupsafe import Markup, escape
 
 from server import texts
 from server.markup import safe_html
-from server.models import ComponentState, Incident, Severity, Status, UpdateContent
+from server.models import ComponentState, Impacts, Incident, Severity, Status, UpdateContent
 from server.pages import RECENT, Page
 from server.uptime import Day
 from status_site.assets import asset
@@ -62,7 +63,15 @@ def day_words(reader: Reader, day: Day) -> str:
         for state, length in day.spent.items()
         if state is not ComponentState.OPERATIONAL
     ]
-    return reader.text("bars.day_minutes", date=date, states=reader.list_of(spent))
+    return reader.text("bars.day", date=date, state=reader.list_of(spent))
+
+
+def affects_now(reader: Reader, components: Impacts, names: Mapping[str, str]) -> str:
+    """Which components an update says are affected from then on; deleted ones have no name any more."""
+    known = [names[component_id] for component_id in components if component_id in names]
+    if not known:
+        return reader.text("incident.affects_nothing")
+    return reader.text("incident.affects_now", components=reader.list_of(known))
 
 
 def spoken(reader: Reader, key: str, **values: Any) -> Markup:
@@ -100,6 +109,7 @@ def _environment() -> Environment:
     )
     environment.filters["markdown"] = safe_html
     environment.globals |= {
+        "affects_now": affects_now,
         "asset": asset,
         "between": between,
         "changes_of": changes_of,
