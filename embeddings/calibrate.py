@@ -59,8 +59,8 @@ class Logits:
     answers: NDArray[np.int64]
 
 
-def calibrate(name: str, cache_dir: Path, log: Log = print) -> Path:
-    """Fit a scorer for a profile, folder or hub name on the text that comes with the package; return its file.
+def calibrate(name: str, cache_dir: Path, log: Log = print, files: Sequence[Path] = TRAINING_FILES) -> Path:
+    """Fit a scorer for a profile, folder or hub name on labelled text; return its file.
 
     Takes minutes. For the multilingual profile prefer `train`: its adapter has seen that text, so a gate fitted on
     it is too sure of itself.
@@ -68,7 +68,7 @@ def calibrate(name: str, cache_dir: Path, log: Log = print) -> Path:
     profile = resolve(name)
     encoders = {backend: load_encoder(profile, cache_dir, backend) for backend in backends_of(profile)}
     log(f"fitting a scorer for {name} on {', '.join(encoders)}")
-    head, calibration = fit(encoders["fp32"], profile)
+    head, calibration = fit(encoders["fp32"], profile, read_tenants(files))
     return save(profile, cache_dir, encoders, head, calibration, log)
 
 
@@ -119,9 +119,9 @@ def transfer(calibration: Calibration, plain: Logits, other: Logits) -> Calibrat
     )
 
 
-def fit(encoder: Encoder, profile: Profile) -> tuple[Head, Calibration]:
+def fit(encoder: Encoder, profile: Profile, tenants: Sequence[Tenant]) -> tuple[Head, Calibration]:
     """Fit head and calibration for the encoder as it is."""
-    background, tenants = read_background(), read_tenants()
+    background = read_background()
     if profile.english_only:
         background, tenants = background.english(), [tenant.english() for tenant in tenants]
     embedded = [embed(encoder, profile, tenant) for tenant in tenants]
