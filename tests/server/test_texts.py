@@ -11,25 +11,7 @@ import pytest
 from server import texts
 from server.texts import choose, text
 
-SEVENTEEN = [
-    "ar",
-    "de",
-    "en",
-    "es",
-    "fr",
-    "hi",
-    "id",
-    "it",
-    "ja",
-    "ko",
-    "nl",
-    "pl",
-    "pt-BR",
-    "ru",
-    "tr",
-    "uk",
-    "zh-CN",
-]
+SEVENTEEN = "ar de en es fr hi id it ja ko nl pl pt-BR ru tr uk zh-CN".split(" ")  # noqa: SIM905 - short to read
 SAME_EVERYWHERE = {"page.overall.named", "page.bars.day"}
 """Only parameters and punctuation: English will do."""
 
