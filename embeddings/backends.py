@@ -22,11 +22,8 @@ Ids = NDArray[np.int64]
 BATCH = 32
 BACKENDS = ("auto", "fp32", "bf16", "int8")
 GRAPH = "encoder.onnx"
-INTEGER_DOT_PRODUCTS = {
-    "avx512_vnni",
-    "avx_vnni",
-    "asimddp",
-}  # without them 8-bit sums overflow on some processors
+# Without these, the sums of 8-bit products overflow on some processors.
+INTEGER_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "asimddp"}
 BFLOAT16_PRODUCTS = {"amx_bf16", "avx512_bf16"}
 
 
@@ -67,7 +64,8 @@ class OnnxBackend:
         import onnxruntime  # type: ignore[import-untyped]
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        options.intra_op_num_threads = int(threads) if threads.isdigit() else 0  # 0: one for each core
         # Idle threads must not spin: they would take the core that answers requests.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(folder / GRAPH, options, providers=["CPUExecutionProvider"])

@@ -16,9 +16,9 @@ class Encoder:
     """Thread-safe; inference runs one call at a time, because two would only share the same cores."""
 
     def __init__(self, profile: Profile, backend: Backend, remembered: int = 10_000) -> None:
+        self.network = backend
         self.dimensions = backend.dimensions
         self._prefix = profile.prefix
-        self.network = backend
         self._memory = _Memory(remembered)
         self._running = threading.Lock()
 
