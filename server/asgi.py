@@ -1,4 +1,4 @@
-"""The whole product on one port: MCP at `/mcp`, everything else is the site. Part of the shell."""
+"""The whole product on one port: the paths of MCP, and everything else is the site. Part of the shell."""
 
 from __future__ import annotations
 
@@ -11,60 +11,43 @@ from typing import Any, cast
 
 import uvicorn
 from litestar import Litestar
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from server.context import App
-from server.errors import Refused, Unavailable
+from server.errors import Refused
 from server.opening import background_work
 from status_site.app import create_site
-from tools.registry import HeraldServer, create_http_server
+from tools.http import Endpoints
 
 log = logging.getLogger(__name__)
 
-MCP_PATH = "/mcp"
 GRACEFUL_SECONDS = 2
 
 
 class Herald:
-    """The ASGI application. `/mcp` goes straight to the MCP app, lifespan and the rest to the site."""
+    """The ASGI application. The paths of MCP go straight to it, lifespan and the rest to the site."""
 
     def __init__(self, app: App) -> None:
-        self.mcp, self._mcp_app = create_http_server(app)
+        self.mcp = Endpoints(app)
 
         @asynccontextmanager
         async def running(_site: Litestar) -> AsyncIterator[None]:
-            async with background_work(app), self.mcp.session_manager.run():
+            async with background_work(app), self.mcp.running():
                 yield
 
         self._site = create_site(app, lifespan=[running])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == MCP_PATH:
-            await _serve_mcp(self._mcp_app, scope, receive, send)
+        if scope["type"] == "http" and self.mcp.serves(scope["path"]):
+            await self.mcp(scope, receive, send)
         else:
             await self._site(scope, receive, send)
-
-
-async def _serve_mcp(mcp_app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["method"] != "POST":  # a GET would open a stream that never ends and never says anything
-        await _answer(send, 405, b"", (b"allow", b"POST"))
-        return
-    try:
-        await mcp_app(scope, receive, send)
-    except Unavailable as error:  # the key could not be looked up
-        await _answer(send, 503, str(error).encode(), (b"retry-after", b"1"))
-
-
-async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
-    await send({"type": "http.response.body", "body": body})
 
 
 class Server(uvicorn.Server):
     """uvicorn that ends open MCP streams as the protocol wants it, and itself within seconds."""
 
-    def __init__(self, config: uvicorn.Config, mcp: HeraldServer) -> None:
+    def __init__(self, config: uvicorn.Config, mcp: Endpoints) -> None:
         super().__init__(config)
         self._mcp = mcp
 

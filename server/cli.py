@@ -40,6 +40,13 @@ DatabaseOption = Annotated[
     str | None, typer.Option("--database", help="Database URL; HERALD_DATABASE_URL or ./herald.db by default.")
 ]
 
+ReadOnlyOption = Annotated[
+    bool | None, typer.Option("--read-only", help="Offer only the MCP tools that change nothing.")
+]
+ToolsetsOption = Annotated[
+    str | None, typer.Option("--toolsets", help="Offer only these groups of MCP tools, separated by commas.")
+]
+
 
 def main() -> None:
     """The console script. A refusal is a sentence and exit code 1, never a traceback."""
@@ -72,20 +79,25 @@ def demo(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    read_only: ReadOnlyOption = None,
+    toolsets: ToolsetsOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Serve MCP at /mcp and the status pages at /s/TENANT."""
-    _run(_serve(_settings(database, host=host, port=port)))
+    offer = _offer(read_only, toolsets)
+    _run(_serve(_settings(database, host=host, port=port, **offer)))
 
 
 @herald.command()
 def mcp(
     tenant: TenantOption,
     scopes: Annotated[str, typer.Option(help="Scopes of this connection, separated by commas.")] = "agent",
+    read_only: ReadOnlyOption = None,
+    toolsets: ToolsetsOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Serve one tenant's tools to an MCP client over stdin and stdout."""
-    _run(_mcp(_settings(database), tenant, _scopes(scopes)))
+    _run(_mcp(_settings(database, **_offer(read_only, toolsets)), tenant, _scopes(scopes)))
 
 
 @herald.command()
@@ -214,7 +226,7 @@ async def _mcp(settings: Settings, slug: str, scopes: frozenset[Scope]) -> None:
     from server.keys import Holder
     from server.opening import background_work, open_app
     from server.tenants import context_of
-    from tools.registry import create_stdio_server
+    from tools.server import create_stdio_server
 
     _log_to_stderr()
     actor = Actor(id="stdio", name="stdio", scopes=scopes)
@@ -352,6 +364,12 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
 def _settings(database: str | None, **options: Any) -> Settings:
     given = {"database_url": database, **options}
     return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _offer(read_only: bool | None, toolsets: str | None) -> dict[str, Any]:
+    """What of the MCP tools is offered, where the command line says so."""
+    named = None if toolsets is None else tuple(name.strip() for name in toolsets.split(","))
+    return {"read_only": read_only, "toolsets": named}
 
 
 def _scopes(text: str) -> frozenset[Scope]:

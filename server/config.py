@@ -23,6 +23,14 @@ class Settings(BaseSettings):
     """Where the outside world reaches this server; `http://HOST:PORT` by default."""
     allowed_hosts: tuple[str, ...] = ()
     """Host headers that `/mcp` accepts besides loopback and the host of `public_url`."""
+    read_only: bool = False
+    """Offer only the MCP tools that change nothing."""
+    toolsets: tuple[str, ...] = ()
+    """Offer only these groups of MCP tools, such as `["incidents", "components"]`; all by default."""
+    requests_per_minute: int = Field(default=600, ge=1)
+    """MCP requests of one key."""
+    public_requests_per_minute: int = Field(default=60, ge=1)
+    """MCP requests of one address at endpoints that tenants opened to anybody."""
     secret_key: SecretStr | None = None
     """Signs links, hashes references and seals passwords. Several, separated by commas: the first one signs,
     the others still verify. Without any, a random key is made once and kept in the database."""

@@ -57,6 +57,11 @@ class Snapshots:
         self._ids: dict[str, str] = {}
         self._loading: dict[str, asyncio.Task[Snapshot]] = {}
         self._followed_at: datetime | None = None
+        self._watchers: list[Callable[[Snapshot, Snapshot], None]] = []
+
+    def watch(self, watcher: Callable[[Snapshot, Snapshot], None]) -> None:
+        """Call it with the old and the new snapshot of a tenant whenever a newer one replaces it."""
+        self._watchers.append(watcher)
 
     def kept(self, tenant_id: str) -> Snapshot | None:
         """The tenant's newest known snapshot if there is one in memory. Costs nothing; asks nobody."""
@@ -153,4 +158,7 @@ class Snapshots:
         self._kept.move_to_end(snapshot.tenant.id)
         while len(self._kept) > MAX_TENANTS:
             self._kept.popitem(last=False)
+        if kept is not None and kept.version < snapshot.version:
+            for watcher in self._watchers:
+                watcher(kept, snapshot)
         return snapshot

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -41,6 +44,27 @@ class KeyVerifier:
         )
 
 
+@dataclass(frozen=True)
+class Guest:
+    """Somebody without a key at an endpoint that a tenant opened to anybody."""
+
+    holder: Holder
+    address: str
+
+
+@contextmanager
+def received(guest: Guest) -> Iterator[None]:
+    """Let calls within the block count as this guest's."""
+    token = _GUEST.set(guest)
+    try:
+        yield
+    finally:
+        _GUEST.reset(token)
+
+
+_GUEST: ContextVar[Guest | None] = ContextVar("guest", default=None)
+
+
 def tenant_of(ctx: Context[Desk]) -> TenantContext:
     """The calling tenant. Raises PermissionError where nobody is let in, which no served request is."""
     desk = ctx.request_context.lifespan_context
@@ -56,4 +80,18 @@ def current_holder(local: Holder | None) -> Holder:
         return Holder(token.claims["tenant"], actor)
     if local is not None:
         return local
+    guest = _GUEST.get()
+    if guest is not None:
+        return guest.holder
     raise PermissionError("no key")
+
+
+def caller_of(local: Holder | None) -> str:
+    """What a rate limit counts by: the key, or a guest's address."""
+    guest = _GUEST.get()
+    return guest.address if guest is not None else current_holder(local).actor.id
+
+
+def is_reader(actor: Actor) -> bool:
+    """Whether the actor may read incidents and components beyond what a tool of its own returns."""
+    return bool(actor.scopes & {Scope.AGENT, Scope.OPERATOR})

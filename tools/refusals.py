@@ -1,0 +1,26 @@
+"""How a refusal reads: our own in full, with what to do next; anything unexpected without its text."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from server.errors import HeraldError, Unavailable
+
+
+def refusal(name: str, cause: BaseException | None) -> str | None:
+    """What the model is told of a refusal of ours; None of anything else."""
+    if isinstance(cause, ValidationError):
+        return f"Invalid arguments for {name}: {_validation_text(cause)}"
+    if isinstance(cause, Unavailable):
+        return f"{cause} (try again in {cause.retry_after:.0f} s)"
+    if isinstance(cause, HeraldError):
+        return str(cause)
+    return None
+
+
+def _validation_text(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False)
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems
+    )
