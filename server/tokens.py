@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,6 +21,7 @@ from server.store import secrets as rows
 from server.store.database import Database
 
 MAC_BYTES = 16
+SHORT_MAC_BYTES = 10
 NONCE_BYTES = 12
 KEY_ID_BYTES = 4
 
@@ -56,6 +57,14 @@ class Signer:
         """Whether `mac` was made of the same, under any secret of the ring."""
         given = mac.encode("utf-8", "surrogatepass")
         return any(hmac.compare_digest(given, _mac(secret, purpose, about).encode()) for secret in self._ring)
+
+    def short_mac(self, purpose: str, *about: str) -> str:
+        """16 lower-case letters and digits (80 bits), for places where mail servers may fold the case."""
+        return _short(self._ring[0], purpose, about)
+
+    def is_short_mac(self, mac: str, purpose: str, *about: str) -> bool:
+        given = mac.lower().encode("utf-8", "surrogatepass")
+        return any(hmac.compare_digest(given, _short(secret, purpose, about).encode()) for secret in self._ring)
 
     def seal(self, text: str, *place: str) -> str:
         """Encrypt with AES-256-GCM. It opens only at the same place, such as a tenant's column."""
@@ -96,6 +105,11 @@ def _key_id(secret: bytes) -> bytes:
 def _mac(secret: bytes, purpose: str, about: tuple[str, ...]) -> str:
     tag = hmac.digest(_key(secret, f"mac|{purpose}"), _joined(about), "sha256")
     return urlsafe_b64encode(tag[:MAC_BYTES]).decode().rstrip("=")
+
+
+def _short(secret: bytes, purpose: str, about: tuple[str, ...]) -> str:
+    tag = hmac.digest(_key(secret, f"short|{purpose}"), _joined(about), "sha256")
+    return b32encode(tag[:SHORT_MAC_BYTES]).decode().lower()
 
 
 def _joined(parts: tuple[str, ...]) -> bytes:

@@ -182,6 +182,29 @@ async def finish(
     await db.execute(query, rows)
 
 
+async def extend(db: AsyncConnection, tenant_id: str, owner: str, until: datetime) -> None:
+    """Keep what this owner has claimed and not finished."""
+    query = sa.update(deliveries).where(
+        deliveries.c.tenant_id == tenant_id,
+        deliveries.c.lease_owner == owner,
+        deliveries.c.state == MailState.QUEUED,
+    )
+    await db.execute(query.values(due_at=until))
+
+
+async def release(
+    db: AsyncConnection, tenant_id: str, owner: str, ids: Collection[str], due_at: datetime
+) -> None:
+    """Give claimed mails back untried."""
+    query = sa.update(deliveries).where(
+        deliveries.c.tenant_id == tenant_id,
+        deliveries.c.id.in_(ids),
+        deliveries.c.lease_owner == owner,
+        deliveries.c.state == MailState.QUEUED,
+    )
+    await db.execute(query.values(due_at=due_at, lease_owner=None))
+
+
 async def set_state(
     db: AsyncConnection, tenant_id: str, ids: Collection[str], state: MailState, reply: str, at: datetime
 ) -> None:

@@ -72,6 +72,10 @@ async def get(db: AsyncConnection, tenant_id: str, incident_id: str) -> Incident
     return _only(found, incident_id)
 
 
+async def many(db: AsyncConnection, tenant_id: str, incident_ids: Collection[str]) -> dict[str, Incident]:
+    return {one.id: one for one in await _load(db, tenant_id, incidents.c.id.in_(incident_ids))}
+
+
 async def by_slug(db: AsyncConnection, tenant_id: str, slug: str) -> Incident:
     found = await _load(db, tenant_id, incidents.c.slug == slug)
     return _only(found, slug)
