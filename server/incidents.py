@@ -44,6 +44,7 @@ from server.timeline import Fold, fold
 
 FIRST_STATUSES = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
 CLOCK_SKEW = timedelta(minutes=1)
+TICK = timedelta(microseconds=1)
 MAX_PAGE = 50
 
 Title = Annotated[Line, Field(min_length=1, max_length=200)]
@@ -307,10 +308,7 @@ async def _post(
     _check_kind(content.status, incident)
     await require_known(db, tenant, content.components)
     now = tenant.now()
-    at = _not_in_the_future(draft.at, now)
-    if at < incident.started_at:
-        raise Invalid(f"the incident began at {incident.started_at.isoformat()}: an update cannot lie before that")
-    update = _new_update(tenant, incident.id, at, now, content)
+    update = _new_update(tenant, incident.id, _effective(draft.at, incident, now), now, content)
     await rows.insert_update(db, tenant.id, update)
     await _write_fold(db, tenant, incident, update)
     await _queue_notification(db, tenant, update, draft.notify)
@@ -323,8 +321,9 @@ async def _resolve(
 ) -> Incident:
     incident = await _expected(db, tenant, resolution.incident_id, expected_version)
     if incident.resolved_at is not None:
+        since = incident.resolved_at.isoformat(timespec="seconds")
         raise Refused(
-            f"the incident is {incident.status} since {incident.resolved_at.isoformat()}: nothing was posted. "
+            f"the incident is {incident.status} since {since}: nothing was posted. "
             "To add something, post an update; to reopen it, post one with another status"
         )
     maintenance = incident.kind is IncidentKind.MAINTENANCE
@@ -407,6 +406,10 @@ def _edited(old: Update, edit: UpdateEdit, incident: Incident, now: datetime) ->
         if is_first:
             _check_first_status(edit.status)
     changes = edit.model_dump(include={"message", "status", "severity", "title"}, exclude_none=True)
+    if edit.message is not None:
+        changes["translations"] = {}  # they say what the message said before
+    if edit.title is not None:
+        changes["title_translations"] = {}
     content = UpdateContent(**(old.content.model_dump() | changes))
     if content == old.content:
         raise Invalid("this edit changes nothing: give the text, status or severity as it should have been")
@@ -434,6 +437,19 @@ def _not_in_the_future(moment: datetime | None, now: datetime) -> datetime:
     if moment > now + CLOCK_SKEW:
         raise Invalid(f"{moment.isoformat()} lies in the future; it is {now.isoformat(timespec='seconds')} now")
     return min(moment, now)
+
+
+def _effective(moment: datetime | None, incident: Incident, now: datetime) -> datetime:
+    """When an update takes effect: at the moment given, else after all others, whatever this machine's clock says.
+
+    Raises Invalid for a moment in the future or before the incident. The first update stays the first.
+    """
+    if moment is None:
+        return max(now, incident.latest.at + TICK)
+    at = _not_in_the_future(moment, now)
+    if at < incident.started_at:
+        raise Invalid(f"the incident began at {incident.started_at.isoformat()}: an update cannot lie before that")
+    return max(at, incident.started_at + TICK)
 
 
 def _slug(title: str, incident_id: str) -> str:

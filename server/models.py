@@ -133,7 +133,7 @@ def plain_text(value: str) -> str:
 def one_line(value: str) -> str:
     """`plain_text` on a single line: titles and names also stand in mail headers."""
     text = plain_text(value)
-    if "\n" in text or "\t" in text:
+    if "\t" in text or len(text.splitlines()) > 1:  # U+2028 and U+2029 break lines too
         raise ValueError("write it on one line")
     return text
 

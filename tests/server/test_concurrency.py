@@ -21,7 +21,7 @@ from server.incidents import (
     list_incidents,
     post_update,
 )
-from server.models import ComponentState, Incident, Severity, Status
+from server.models import ComponentState, Impacts, Incident, Severity, Status
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +73,7 @@ async def test_incidents_on_the_same_components_do_not_wait_for_each_other_in_a_
     acme: TenantContext, acme_elsewhere: TenantContext
 ) -> None:
     components = [await create_component(acme, f"Part {number}") for number in range(3)]
-    tags = {component.id: None for component in components}
+    tags: Impacts = {component.id: None for component in components}
 
     incidents = await asyncio.gather(
         *(

@@ -21,7 +21,7 @@ async def write(database_url: str, incident_id: str, count: int) -> None:
             incident = await post_update(
                 acme, UpdateDraft(incident_id=incident_id, message=f"We know {number} more")
             )
-            print(incident.latest.id, flush=True)
+            print(incident.latest.id, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
