@@ -14,17 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.calibrate import (
-    Log,
-    Logits,
-    backends_of,
-    fit_calibration,
-    fit_head,
-    joined,
-    load_encoder,
-    padded,
-    save,
-)
+from embeddings.calibrate import Log, backends_of, fit_head, load_encoder, save
 from embeddings.evaluation import Judged, report
 from embeddings.labelled import (
     NOTHING,
@@ -36,6 +26,7 @@ from embeddings.labelled import (
     read_background,
     read_tenants,
 )
+from embeddings.logits import Logits, fit_calibration, joined, logits_of
 from embeddings.profiles import ADAPTERS, MULTILINGUAL, Profile, prepare
 from embeddings.recipe import IncidentText, incident_text
 from embeddings.scorer import Calibration, Head, product
@@ -105,11 +96,7 @@ class Trained:
             incidents = self.network.embed(texts_of(tenant), self.profile.incident_tokens)
         head = self.head
         cosines = head.cosines(messages.numpy(), head.centre_incidents(incidents.numpy()))
-        return Logits(
-            cosines=padded(cosines, cosines.shape[1]),
-            faults=head.faults(messages.numpy()).astype(np.float64),
-            answers=answers(tenant),
-        )
+        return logits_of(cosines, head.faults(messages.numpy()), tenant.messages)
 
 
 def train(tenants: Sequence[Tenant], cache_dir: Path, recipe: Recipe, log: Log) -> Trained:

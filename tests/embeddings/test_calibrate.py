@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embeddings.calibrate import Logits, calibrate, fit_calibration, transfer
+from embeddings.calibrate import calibrate
 from embeddings.labelled import TRAINING, read_tenants
 from embeddings.logistic import fit_logistic
+from embeddings.logits import Logits, fit_calibration, transfer
 from embeddings.matcher import IncidentText, Matcher
 from embeddings.profiles import prepare, resolve
 from embeddings.scorer import Calibration, product
@@ -30,7 +31,7 @@ def some_logits(calibration: Calibration, messages: int = 20_000) -> Logits:
     match = calibration.match_scale * cosines + calibration.match_shift
     scores = product(match, calibration.gate_scale * faults + calibration.gate_shift)
     drawn = (chance.random(messages)[:, None] > scores.cumsum(axis=1)).sum(axis=1)
-    return Logits(cosines, faults, np.where(drawn == 3, -1, drawn))
+    return Logits(cosines, faults, np.where(drawn == 3, -1, drawn), np.ones(messages))
 
 
 def test_calibration_finds_the_numbers_that_the_labels_were_drawn_with() -> None:
@@ -44,7 +45,7 @@ def test_calibration_finds_the_numbers_that_the_labels_were_drawn_with() -> None
 
 def test_another_backend_gets_the_calibration_that_undoes_its_difference() -> None:
     plain = some_logits(Calibration(20, -3), messages=500)
-    other = Logits(plain.cosines * 0.5 + 0.1, plain.faults * 2 - 1, plain.answers)
+    other = Logits(plain.cosines * 0.5 + 0.1, plain.faults * 2 - 1, plain.answers, plain.weights)
     found = transfer(Calibration(20, -3), plain, other)
     assert np.allclose(found.match_scale * other.cosines + found.match_shift, 20 * plain.cosines - 3)
     assert np.allclose(found.gate_scale * other.faults + found.gate_shift, plain.faults)
