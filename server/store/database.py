@@ -20,17 +20,20 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from server.errors import Unavailable
+from server.errors import Invalid, Unavailable
 
 BUSY_SECONDS = 5
 LOCK_ATTEMPTS = 5
+DATA_EXCEPTION = "22"
+PASSING = ("08", "40", "53", "57")  # no connection; rolled back for others; out of resources; shutting down
 MIGRATION_LOCK = 0x4845_5241_4C44  # any constant: PostgreSQL's advisory lock while migrating
 
 
 class Database:
     """Two ways in: `read()` sees one committed moment; `write()` is one transaction, all of it or nothing.
 
-    Both raise `Unavailable` when the database cannot be reached or is locked by another process for long.
+    Both raise `Unavailable` when the database cannot be reached or is locked by another process for long, and
+    `Invalid` when a text holds what no database can.
     """
 
     def __init__(self, url: str) -> None:
@@ -135,15 +138,39 @@ async def _begin(connection: AsyncConnection) -> None:
 
 
 class _readable_failures:  # noqa: N801 - reads as a phrase: `with _readable_failures():`
-    """Turns a database that cannot be reached, is locked or is full into `Unavailable`; other errors pass."""
+    """Turns what a caller can do something about into a refusal; other errors pass.
+
+    `Unavailable` if the database cannot be reached, is locked or is full; `Invalid` for a text that it cannot hold.
+    """
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        if lost or isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError):
-            raise Unavailable("the database cannot be reached now; nothing was changed, try again") from error
+        if _is_unstorable(error):
+            raise Invalid("remove the characters that are none: NUL, or half a surrogate pair") from error
+        if _is_passing(error):  # not that nothing was changed: the answer to a commit may be what was lost
+            raise Unavailable(
+                "the database cannot answer now: try again, with the same idempotency key if you gave one"
+            ) from error
+
+
+def _is_unstorable(error: BaseException | None) -> bool:
+    return isinstance(error, UnicodeEncodeError) or _sqlstate(error).startswith(DATA_EXCEPTION)
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    unreachable = isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
+    return unreachable or _sqlstate(error).startswith(PASSING)
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    """PostgreSQL's code for what went wrong (its manual, appendix A); empty for everything else."""
+    if isinstance(error, DBAPIError):
+        error = error.orig
+    return getattr(error, "sqlstate", None) or ""
 
 
 def _upgrade(connection: sa.Connection) -> None:
