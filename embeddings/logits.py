@@ -13,8 +13,8 @@ from embeddings.scorer import Calibration
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Most of the training text was written to be hard: three in five of its negatives are near misses (another fault of
-# the same thing, the customer's own, or one that is over). Counted fully they would teach a doubt that everyday
+# Most of the training text was written to be hard: three in five of its negatives are near misses (another fault
+# of the same thing, the customer's own, or one that is over). Counted fully they would teach a doubt that everyday
 # messages do not deserve.
 NEAR_MISSES = {"other_fault", "own_fault", "ownfault", "recovered", "negated", "resolved"}
 NEAR_MISS_WEIGHT = 0.4
