@@ -100,6 +100,7 @@ function start() {
 }
 
 start();
+document.getElementById("herald-utc")?.remove();  // no longer true
 remember("herald-theme", "system", applyTheme);
 remember("herald-zone", "local", showTimes);
 if (document.body.dataset.live) {

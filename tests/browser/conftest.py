@@ -1,0 +1,101 @@
+"""The demo's page over real HTTP, on a server of this process, and Chromium to look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from server.config import Settings
+from server.demo import demo_tenant
+from server.opening import open_app
+from status_site.app import create_site
+from tests.clients import install
+from tests.served import free_port
+
+HERE = Path(__file__).parent
+CHROMIUM = shutil.which("chromium")
+READY_SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the demo's page. The server runs in a thread: the browser's client blocks this one."""
+    database = tmp_path_factory.mktemp("shop") / "shop.db"
+    port, started = free_port(), threading.Event()
+    server: list[uvicorn.Server] = []
+
+    async def serve() -> None:
+        async with open_app(Settings(database_url=f"sqlite:///{database}", port=port)) as app:
+            await demo_tenant(app)
+            server.append(uvicorn.Server(uvicorn.Config(create_site(app), port=port, log_config=None)))
+            running = asyncio.create_task(server[0].serve())
+            while not server[0].started and not running.done():  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.01)
+            started.set()
+            await running
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert started.wait(READY_SECONDS)
+        yield f"http://127.0.0.1:{port}/s/demo"
+    finally:
+        for one in server:
+            one.should_exit = True
+        thread.join(READY_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, without a sandbox: it shows our own pages alone."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def another_site(html: str) -> Iterator[str]:
+    """A site of another origin that shows this page. A real one: browsers keep made-up ones from loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/" else 204)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode() if self.path == "/" else b"")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The folder with the npm packages that these tests use."""
+    node = install.node()
+    assert node is not None
+    install.install_npm_clients(node, HERE)
+    return HERE / "node_modules"
