@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from embeddings.batching import Batcher
 from embeddings.errors import Overloaded
+from embeddings.explain import Explanation
 from embeddings.matcher import IncidentText, Matcher
 from server.errors import Unavailable
 
@@ -63,6 +64,11 @@ class Inference:
     async def probabilities(self, messages: Vectors, incidents: Vectors) -> Probabilities:
         """Shape (messages, incidents): the probability that a message is about an incident."""
         return (await self._ready()).matcher.probabilities(messages, incidents)
+
+    async def explain(self, message: str, incident: IncidentText) -> Explanation:
+        """Which words and parts speak for a match. Costs a run of the network per word."""
+        matcher = (await self._ready()).matcher
+        return await self._run(lambda: matcher.explain(message, incident))
 
     async def close(self) -> None:
         if self._loading is not None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from embeddings.explain import Explanation
 from embeddings.matcher import IncidentText
 from server.errors import Invalid
 from server.ids import new_id
@@ -16,7 +17,7 @@ from server.store.matches import MatchRecord
 
 if TYPE_CHECKING:
     from server.context import TenantContext
-    from server.inference import Inference, Vectors
+    from server.inference import Inference, Probabilities, Vectors
     from server.snapshots import Snapshot
 
 MAX_CHARACTERS = 20_000
@@ -70,15 +71,28 @@ async def find_matches(
     candidates = matchable(snapshot)
     if not candidates:
         return []
-    inference = tenant.app.inference
-    vectors = await tenant.app.incident_vectors.of(snapshot, inference)
-    scores = (await inference.probabilities(await inference.messages([text]), vectors))[0]
+    scores = (await relevances(tenant, snapshot, [text]))[0]
     settings = snapshot.tenant.settings
     least = settings.mention_threshold if min_relevance is None else min_relevance
     ranked = sorted(zip(candidates, map(float, scores), strict=True), key=lambda pair: -pair[1])
     found = [_match(incident, score, settings) for incident, score in ranked[:limit] if score >= least]
-    _record(tenant, found, asker)
+    record(tenant, found, asker)
     return found
+
+
+async def relevances(tenant: TenantContext, snapshot: Snapshot, texts: Sequence[str]) -> Probabilities:
+    """Shape (texts, incidents): how probably each `readable` text is about each of `matchable(snapshot)`."""
+    inference = tenant.app.inference
+    vectors = await tenant.app.incident_vectors.of(snapshot, inference)
+    return await inference.probabilities(await inference.messages(texts), vectors)
+
+
+async def explain(tenant: TenantContext, message: str, incident: Incident) -> Explanation:
+    """Which words of the message and which part of the incident speak for a match.
+
+    Takes as long as one match for each word. Raises Invalid for a message that is empty or too long.
+    """
+    return await tenant.app.inference.explain(readable(message), _text(incident))
 
 
 def readable(message: str) -> str:
@@ -116,7 +130,7 @@ def _match(incident: Incident, score: float, settings: TenantSettings) -> Match:
     return Match(id=new_id("mat"), incident=incident, relevance=score, wording=wording)
 
 
-def _record(tenant: TenantContext, found: Sequence[Match], asker: Asker) -> None:
+def record(tenant: TenantContext, found: Sequence[Match], asker: Asker) -> None:
     """Count what was found, off the path of the answer. The customer's words are not kept."""
     signer = tenant.app.signer
     conversation = asker.conversation_id and signer.reference(tenant.id, "conversation", asker.conversation_id)

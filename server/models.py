@@ -185,6 +185,10 @@ class TenantSettings(Model):
     """Below this probability a match is not mentioned at all."""
     public_mcp: bool = False
     """Whether anybody may ask over MCP, without a key, what the page shows anyway."""
+    discovery: bool = True
+    """Whether the Sidekick looks for incidents by itself; if not, it shows only those that were linked."""
+    highlights: bool = True
+    """Whether the Sidekick may be asked which words carried a match."""
 
 
 class Tenant(Model):
@@ -352,6 +356,31 @@ class Match(Model):
     relevance: float = Field(ge=0, le=1)
     """The calibrated probability that the message is about this incident."""
     wording: Wording
+
+
+# --------------------------------------------------------------------------------------------- conversations
+
+
+class CardOutcome(StrEnum):
+    """What a human agent made of an incident in a conversation. One that stays `shown` was ignored."""
+
+    SHOWN = "shown"
+    LINKED = "linked"
+    DISMISSED = "dismissed"
+
+
+class CardRecord(Model):
+    """One incident in one conversation: what was shown there, and what was made of it."""
+
+    incident_id: str
+    outcome: CardOutcome
+    match_id: str | None
+    """The match that the card came from; none where an agent linked what no card had shown."""
+    relevance: float | None
+    subscribed: bool
+    """Whether the customer was subscribed from this conversation."""
+    at: Utc
+    """When it was last shown, or decided on."""
 
 
 # ----------------------------------------------------------------------------------------------- subscribers

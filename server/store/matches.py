@@ -1,4 +1,4 @@
-"""Rows of matches and of the conversations in which they were made."""
+"""Rows of matches: which incident was named in an answer, and in which conversation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.ids import new_id
-from server.store.database import insert_if_absent
-from server.store.schema import conversations, matches
+from server.store import conversations
+from server.store.schema import matches
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,10 @@ async def insert(db: AsyncConnection, records: Sequence[MatchRecord]) -> None:
             "tenant_id": record.tenant_id,
             "id": record.match_id,
             "incident_id": record.incident_id,
-            "conversation_id": await _conversation(db, record),
+            "conversation_id": record.conversation
+            and await conversations.get_or_insert(
+                db, record.tenant_id, record.conversation, record.customer, record.at
+            ),
             "source": record.source,
             "relevance": record.relevance,
             "created_at": record.at,
@@ -50,22 +52,3 @@ async def count(db: AsyncConnection, tenant_id: str, incident_id: str) -> int:
     )
     count: int = (await db.execute(query)).scalar_one()
     return count
-
-
-async def _conversation(db: AsyncConnection, record: MatchRecord) -> str | None:
-    """The id of the record's conversation, whose row is written if this is the first match in it."""
-    if record.conversation is None:
-        return None
-    row = {
-        "tenant_id": record.tenant_id,
-        "id": new_id("cnv"),
-        "external_id": record.conversation,
-        "customer_ref": record.customer,
-        "created_at": record.at,
-    }
-    await insert_if_absent(db, conversations, row)
-    query = sa.select(conversations.c.id).where(
-        conversations.c.tenant_id == record.tenant_id, conversations.c.external_id == record.conversation
-    )
-    conversation_id: str = (await db.execute(query)).scalar_one()
-    return conversation_id

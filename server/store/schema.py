@@ -423,6 +423,23 @@ matches = sa.Table(
     comment="That an incident was named in an answer; never what the customer wrote.",
 )
 
+conversation_incidents = sa.Table(
+    "conversation_incidents",
+    metadata,
+    _tenant(),
+    _id("conversation_id", primary_key=True),
+    _id("incident_id", primary_key=True),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    _id("match_id", nullable=True),
+    sa.Column("relevance", sa.Float, nullable=True),
+    sa.Column("subscribed", sa.Boolean, nullable=False),
+    _time("at"),
+    _belongs_to("conversations", "conversation_id"),
+    _belongs_to("incidents", "incident_id"),
+    sa.Index(None, "tenant_id", "incident_id"),
+    comment="What human agents were shown and what they made of it: labels for the calibration.",
+)
+
 idempotency = sa.Table(
     "idempotency",
     metadata,
