@@ -32,7 +32,7 @@ class Herald:
 
         @asynccontextmanager
         async def running(_site: Litestar) -> AsyncIterator[None]:
-            async with background_work(app), self.mcp.running():
+            async with background_work(app, sends_mail=app.settings.worker), self.mcp.running():
                 yield
 
         self._site = create_site(app, lifespan=[running])

@@ -31,6 +31,10 @@ component_commands = typer.Typer(help="What customers see on the status page.", 
 herald.add_typer(tenant_commands, name="tenant")
 herald.add_typer(component_commands, name="component")
 herald.add_typer(key_commands, name="key")
+mail_commands = typer.Typer(
+    help="Subscribers' mail: what was sent, and through which server.", no_args_is_help=True
+)
+herald.add_typer(mail_commands, name="mail")
 
 out = Console()
 err = Console(stderr=True)
@@ -71,6 +75,8 @@ def demo(
 
     seeded.check_is_loopback(host)
     settings = _settings(database, port=port, host=host)
+    if settings.smtp_url is None and settings.mail_dir is None:
+        settings = settings.model_copy(update={"mail_dir": Path("herald-mail")})
     _prepare_model(settings)
     _run(_demo(settings))
 
@@ -98,6 +104,12 @@ def mcp(
 ) -> None:
     """Serve one tenant's tools to an MCP client over stdin and stdout."""
     _run(_mcp(_settings(database, **_offer(read_only, toolsets)), tenant, _scopes(scopes)))
+
+
+@herald.command()
+def worker(database: DatabaseOption = None) -> None:
+    """Send mail, beside or instead of the worker inside `herald serve`. Any number may run."""
+    _run(_worker(_settings(database)))
 
 
 @herald.command()
@@ -180,6 +192,79 @@ def key_revoke(
     _run(_key_revoke(_settings(database), tenant, key_id))
 
 
+# ---------------------------------------------------------------------------------------------------- mail
+
+
+@mail_commands.command("status")
+def mail_status(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """How many mails were sent, wait or failed, and the newest that failed."""
+    _run(_mail_status(_settings(database), tenant))
+
+
+@mail_commands.command("retry")
+def mail_retry(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """Try again now: mails that were given up, those that wait, and the tenant's server."""
+    _run(_mail_retry(_settings(database), tenant))
+
+
+@mail_commands.command("test")
+def mail_test(
+    address: Annotated[str, typer.Argument(help="Where to.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Send a mail at once and show what the server says."""
+    _run(_mail_test(_settings(database), tenant, address))
+
+
+@mail_commands.command("channel")
+def mail_channel(
+    tenant: TenantOption,
+    host: Annotated[str, typer.Option(help="The mail server.")],
+    from_address: Annotated[str, typer.Option("--from", help="The address that mails come from.")],
+    port: Annotated[int, typer.Option(help="Usually 587, or 465 with --tls tls.")] = 587,
+    tls: Annotated[str, typer.Option(help="starttls, tls (from the start) or none.")] = "starttls",
+    user: Annotated[str | None, typer.Option(help="To sign in with; the password is asked for.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name that mails come from; the page's by default.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Where answers go.")] = None,
+    connections: Annotated[int, typer.Option(help="How many at the same time.")] = 8,
+    per_minute: Annotated[int | None, typer.Option(help="At most this many mails a minute.")] = None,
+    bounces: Annotated[str | None, typer.Option(help="A domain whose mail goes to `herald mail ingest`.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Send a tenant's mail through its own server."""
+    password = typer.prompt("Password", hide_input=True, err=True) if user else None
+    channel = {
+        "host": host,
+        "port": port,
+        "tls": tls,
+        "username": user,
+        "from_address": from_address,
+        "from_name": name,
+        "reply_to": reply_to,
+        "connections": connections,
+        "per_minute": per_minute,
+        "bounce_domain": bounces,
+    }
+    _run(_mail_channel(_settings(database), tenant, channel, password))
+
+
+@mail_commands.command("channel-remove")
+def mail_channel_remove(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """Send a tenant's mail through the platform's server again."""
+    _run(_mail_channel_remove(_settings(database), tenant))
+
+
+@mail_commands.command("allow")
+def mail_allow(
+    address: Annotated[str, typer.Argument(help="An address that gets no mail.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Let an address be written to again after a bounce, a complaint or "never write to me again"."""
+    _run(_mail_allow(_settings(database), tenant, address))
+
+
 # ------------------------------------------------------------------------------------------------- history
 
 
@@ -234,6 +319,90 @@ async def _mcp(settings: Settings, slug: str, scopes: frozenset[Scope]) -> None:
         tenant = await context_of(app, slug, actor)
         async with background_work(app):
             await create_stdio_server(app, Holder(tenant.id, actor)).run_stdio_async()
+
+
+async def _worker(settings: Settings) -> None:
+    import signal
+
+    from server.notifications import Worker
+    from server.opening import open_app
+
+    _log_to_stderr()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_app(settings) as app:
+        await Worker(app).run(stop)
+
+
+async def _mail_status(settings: Settings, slug: str) -> None:
+    from server.mail.overview import overview
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        found = await overview(await context_of(app, slug))
+    out.print(f"Mail goes to {found.place}. Subscribers: {found.subscribers}.", highlight=False)
+    if found.trouble:
+        out.print(
+            f"[red]The server takes nothing until {found.paused_until}:[/red] {found.trouble}", highlight=False
+        )
+    numbers = [f"{state} {number}" for state, number in found.mails.items()]
+    numbers += [f"{number} addresses: {reason}" for reason, number in found.suppressed.items()]
+    out.print(", ".join(numbers) or "No mail yet.", highlight=False)
+    if found.failing:
+        table = Table("mail", "to", "state", "attempts", "the server said")
+        for mail in found.failing:
+            table.add_row(mail["id"], mail["address"], mail["state"], str(mail["attempts"]), mail["reply"])
+        out.print(table)
+
+
+async def _mail_retry(settings: Settings, slug: str) -> None:
+    from server.mail.overview import retry
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        out.print(f"{await retry(await context_of(app, slug))} mails are tried again.", highlight=False)
+
+
+async def _mail_test(settings: Settings, slug: str, address: str) -> None:
+    from server.mail.overview import send_test
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        out.print(f"Sent: {await send_test(await context_of(app, slug), address)}", highlight=False)
+
+
+async def _mail_channel(settings: Settings, slug: str, channel: dict[str, Any], password: str | None) -> None:
+    from server.mail.channels import Channel, save_channel
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        await save_channel(await context_of(app, slug), _valid(Channel, **channel), password)
+        out.print("Saved. Try it with `herald mail test ADDRESS`.", highlight=False)
+
+
+async def _mail_channel_remove(settings: Settings, slug: str) -> None:
+    from server.mail.channels import delete_channel
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        await delete_channel(await context_of(app, slug))
+        out.print("Removed.", highlight=False)
+
+
+async def _mail_allow(settings: Settings, slug: str, address: str) -> None:
+    from server.opening import open_app
+    from server.subscriptions import lift_suppression
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        await lift_suppression(await context_of(app, slug), address)
+        out.print(f"{address} may be written to again.", highlight=False)
 
 
 async def _ask(settings: Settings, slug: str, question: str) -> None:
@@ -420,6 +589,7 @@ def _print_what_to_try(settings: Settings) -> None:
         "[bold]Herald is running.[/bold] Press Ctrl-C to stop it.",
         "",
         f"  Status page    {url}/s/{SLUG}",
+        f"  Its mail       {url}/demo/mail",
         f"  MCP endpoint   {url}/mcp",
         f"  Agent key      {AGENT_KEY}",
         f"  Operator key   {OPERATOR_KEY}",

@@ -50,6 +50,7 @@ MAX_LANES = 16
 LONGEST_DELAY = timedelta(minutes=30)
 REFUSED_PAUSE = timedelta(minutes=10)
 DATABASE_PAUSE_SECONDS = 0.5
+STOP_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +133,12 @@ class Worker:
         try:
             while not await is_set_within(stop, self._pace.poll_seconds):
                 await _logged(self._turn(stop))
-            await asyncio.gather(*self._lanes.values())
+            if self._lanes:
+                await asyncio.wait(self._lanes.values(), timeout=STOP_SECONDS)
         finally:
-            for lane in self._lanes.values():
+            for lane in self._lanes.values():  # a server that hangs is not waited for; its mails' leases end
                 lane.cancel()
+            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
             await asyncio.gather(*(outlet.close() for outlet in self._outlets.values()))
 
     async def run_until_idle(self) -> None:
@@ -212,7 +215,7 @@ class Worker:
             batch = await self._claim(route, room)
             if batch is None:
                 return
-            await self._send(route, batch)
+            await self._send(route, batch, stop)
 
     def _room(self, tenant_id: str, route: Route | None) -> int:
         """How many mails may go this way now. With none, the tenant waits a while."""
@@ -267,7 +270,7 @@ class Worker:
             await deliveries.finish(db, tenant_id, self._owner, outcomes, now)
         return set(reasons)
 
-    async def _send(self, route: Route, batch: Batch) -> None:
+    async def _send(self, route: Route, batch: Batch, stop: asyncio.Event) -> None:
         outlet = self._outlets.get(route.place)
         if outlet is None:
             outlet = self._outlets[route.place] = open_outlet(route.place)
@@ -275,7 +278,7 @@ class Worker:
         keeping = asyncio.create_task(self._keep_leases(route.tenant.id))
         try:
             async with notes.being_written():
-                await outlet.send(self._mails(batch, notes), notes.report)
+                await outlet.send(self._mails(batch, notes, stop), notes.report)
             await self._works_again(route)
         except ChannelTrouble as trouble:
             await self._pause(route, trouble)
@@ -284,9 +287,11 @@ class Worker:
             self._sent.setdefault(route.place, deque()).extend([self._app.clock()] * notes.reported)
         await self._give_back(route.tenant.id, notes.unreported)
 
-    def _mails(self, batch: Batch, notes: Notes) -> Iterator[Mail]:
+    def _mails(self, batch: Batch, notes: Notes, stop: asyncio.Event) -> Iterator[Mail]:
         """Each made when its turn comes. One that cannot be made is given up, and the others go on."""
         for delivery in batch.deliveries:
+            if stop.is_set():
+                return
             try:
                 mail = batch.mail(self._app, delivery)
             except Exception as error:

@@ -16,6 +16,7 @@ from server.inference import Inference
 from server.keys import Holder, Keyring
 from server.limits import NetworkLimits
 from server.matching import IncidentVectors
+from server.notifications import Worker
 from server.recorder import Recorder
 from server.snapshots import Snapshots
 from server.store.database import Database
@@ -61,11 +62,12 @@ async def open_app(
 
 
 @asynccontextmanager
-async def background_work(app: App) -> AsyncIterator[None]:
-    """Load the model, follow other processes' changes and write counters while the block runs."""
+async def background_work(app: App, *, sends_mail: bool = False) -> AsyncIterator[None]:
+    """Load the model, follow other processes' changes, write counters and send mail while the block runs."""
     app.inference.start()
     stop = asyncio.Event()
-    tasks = [asyncio.create_task(work(stop)) for work in (app.snapshots.follow, app.recorder.run)]
+    works = [app.snapshots.follow, app.recorder.run, *([Worker(app).run] if sends_mail else [])]
+    tasks = [asyncio.create_task(work(stop)) for work in works]
     try:
         yield
     finally:

@@ -156,6 +156,12 @@ def verification_letter(
     )
 
 
+def test_letter(stationery: Stationery, reader: Reader, date: datetime) -> Letter:
+    """Shows an operator that mail arrives, and how it looks."""
+    subject = reader.text("mail.test.subject", page=stationery.page)
+    return _letter(stationery, reader, "test", subject, feedback="test", date=date, thread=None)
+
+
 def topic_name(
     reader: Reader, topic: Topic, incidents: Sequence[Incident], components: Sequence[Component]
 ) -> str:

@@ -7,6 +7,9 @@ import mailbox
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Protocol
 
@@ -88,3 +91,12 @@ class Folder:
 
     async def close(self) -> None:
         return None
+
+
+def read_folder(path: Path, limit: int) -> list[tuple[str, EmailMessage]]:
+    """The newest mails of a folder, the newest first, each under its name."""
+    if not path.is_dir():
+        return []
+    box = mailbox.Maildir(path, factory=None, create=False)
+    newest = sorted(box.keys(), reverse=True)[:limit]
+    return [(name, message_from_bytes(box.get_bytes(name), policy=default)) for name in newest]
