@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.context import TenantContext
-from server.models import Incident, Update, UpdateContent
+from server.models import Impacts, Incident, Revision, Severity, Update, UpdateContent
 from server.store import incidents as rows
 from server.store.incidents import Link
-from server.timeline import fold
+from server.timeline import Fold, fold
 
 GENESIS = "0" * 64
 
@@ -55,20 +56,25 @@ async def verify(tenant: TenantContext, incident_id: str | None = None) -> list[
     """What is wrong with the history of one incident, or of all: the first broken link of each comes first."""
     async with tenant.read() as db:
         wanted = [incident_id] if incident_id else await rows.ids(db, tenant.id)
-        return [problem for wanted_id in wanted for problem in await _verify(db, tenant.id, wanted_id)]
+        return [problem for wanted_id in wanted for problem in await problems_of(db, tenant.id, wanted_id)]
 
 
-async def _verify(db: AsyncConnection, tenant_id: str, incident_id: str) -> list[Problem]:
-    incident = await rows.get(db, tenant_id, incident_id)
-    links = await rows.links(db, tenant_id, incident_id)
+async def problems_of(db: AsyncConnection, tenant_id: str, incident_id: str) -> list[Problem]:
+    """As `verify`, of one incident, as the caller's transaction sees it."""
+    try:
+        incident = await rows.get(db, tenant_id, incident_id)
+        revisions = await rows.revisions(db, tenant_id, incident_id)
+        links = await rows.links(db, tenant_id, incident_id)
+    except ValidationError as error:
+        return [Problem(incident_id, None, f"a row holds what Herald never writes: {error.errors()[0]['msg']}")]
     versions = {(update.id, update.version): update.content for update in incident.updates}
-    for revision in await rows.revisions(db, tenant_id, incident_id):
-        versions[revision.update_id, revision.version] = revision.content
+    versions |= {(revision.update_id, revision.version): revision.content for revision in revisions}
     head, length = await rows.history_totals(db, tenant_id, incident_id)
     return [
         *_broken_link(incident, links, versions),
         *_cut_tail(incident_id, links, head, length),
         *_unlinked_versions(incident_id, links, versions),
+        *_changed_signature(incident, revisions, links),
         *_changed_fold(incident),
     ]
 
@@ -112,11 +118,49 @@ def _unlinked_versions(
         yield Problem(incident_id, None, f"version {version} of update {update_id} has no link")
 
 
+def _changed_signature(
+    incident: Incident, revisions: Sequence[Revision], links: Sequence[Link]
+) -> Iterator[Problem]:
+    """What the page shows of who wrote a version and when stands beside the links, so it is compared with them."""
+    signed = {(link.update_id, link.version): (link.recorded_by, link.recorded_at) for link in links}
+    latest: dict[str, int] = {}
+    for link in links:
+        latest[link.update_id] = max(link.version, latest.get(link.update_id, 0))
+    for update in incident.updates:
+        edited_at = signed.get((update.id, update.version), ("", None))[1] if update.version > 1 else None
+        if (
+            (update.author, update.created_at) != signed.get((update.id, 1))
+            or update.edited_at != edited_at
+            or update.version != latest.get(update.id)
+        ):
+            yield Problem(incident.id, None, f"author, time or version of update {update.id} was changed")
+    for revision in revisions:
+        if (revision.replaced_by, revision.replaced_at) != signed.get((revision.update_id, revision.version + 1)):
+            yield Problem(incident.id, None, f"who replaced version {revision.version} of update "
+                                             f"{revision.update_id}, or when, was changed")  # fmt: skip
+
+
 def _changed_fold(incident: Incident) -> Iterator[Problem]:
-    state = fold(incident.updates)
-    shown = (incident.title, incident.status, incident.severity, incident.resolved_at)
-    if shown != (state.title, state.status, state.severity, state.closed_at):
-        yield Problem(incident.id, None, "title, status, severity or resolved_at is not what the updates say")
+    try:
+        state = fold(incident.updates)
+    except ValueError as error:
+        yield Problem(incident.id, None, str(error))
+        return
+    shown = Fold(
+        started_at=incident.started_at,
+        title=incident.title,
+        title_translations=incident.title_translations,
+        status=incident.status,
+        severity=incident.severity,
+        components={affected.id: affected.impact for affected in incident.affected},
+        closed_at=incident.resolved_at,
+    )
+    implied = Severity.impact_of(state.severity)
+    impacts: Impacts = {component_id: impact or implied for component_id, impact in state.components.items()}
+    if shown != replace(state, components=impacts):
+        yield Problem(
+            incident.id, None, "title, status, severity, components or times are not what the updates say"
+        )
 
 
 def _hash(previous: str, incident_id: str, at: datetime, link: Link, content: UpdateContent) -> str:

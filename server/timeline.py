@@ -36,16 +36,19 @@ class Fold:
 
 
 def fold(updates: Sequence[Update]) -> Fold:
-    """The state after all updates, which are in order of effect. The first carries a title and a status."""
+    """The state after all updates, which are in order of effect.
+
+    Raises ValueError unless the first carries a title and a status.
+    """
     *_, (_, last) = steps(updates)
     return last
 
 
 def steps(updates: Sequence[Update]) -> Iterator[tuple[datetime, Fold]]:
     """The state after each update, with the moment from which it held."""
-    first = updates[0]
-    if first.content.title is None or first.content.status is None:
-        raise ValueError("the first update of an incident carries its title and its status")
+    first = updates[0] if updates else None
+    if first is None or first.content.title is None or first.content.status is None:
+        raise ValueError("an incident has a first update, which carries its title and its status")
     state = Fold(first.at, first.content.title, first.content.title_translations, first.content.status)
     for update in updates:
         state = _after(state, update)
