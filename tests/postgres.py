@@ -38,7 +38,7 @@ os.execv(command[0], command)
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
     """A running PostgreSQL server with one superuser, `postgres`, and no password."""
 
@@ -46,6 +46,7 @@ class Cluster:
     folder: Path
     process: subprocess.Popen[bytes]
     numbers: Iterator[int]
+    fsync: bool
 
     def url(self, database: str) -> str:
         """Return the SQLAlchemy URL of a database in this cluster."""
@@ -64,6 +65,28 @@ class Cluster:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
         return done.stdout.strip()
 
+    def kill(self) -> None:
+        """Kill the server: nothing is flushed, nobody is told."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def restart(self) -> None:
+        """Start a killed server again and wait until it has recovered."""
+        deadline = time.monotonic() + START_SECONDS
+        self.process = _start(self.binaries, self.folder, fsync=self.fsync)
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not recover:\n{(self.folder / 'log').read_text()}")
+            if self.process.poll() is not None:  # it refuses to start beside what is left of the killed one
+                self.process = _start(self.binaries, self.folder, fsync=self.fsync)
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return self.psql("SELECT 1") == "1"
+        except subprocess.CalledProcessError:
+            return False
+
 
 @contextmanager
 def postgres_cluster(*, fsync: bool = False) -> Iterator[Cluster]:
@@ -76,12 +99,12 @@ def postgres_cluster(*, fsync: bool = False) -> Iterator[Cluster]:
         folder = Path(name)
         binaries = _binaries(folder)
         _initialise(binaries, folder)
-        process = _start(binaries, folder, fsync=fsync)
+        cluster = Cluster(binaries, folder, _start(binaries, folder, fsync=fsync), count(1), fsync)
         try:
-            _wait_until_ready(process, folder)
-            yield Cluster(binaries, folder, process, count(1))
+            _wait_until_ready(cluster.process, folder)
+            yield cluster
         finally:
-            _stop(process)
+            _stop(cluster.process)
 
 
 def _unprivileged_user() -> int | None:
