@@ -192,9 +192,7 @@ async def extend(db: AsyncConnection, tenant_id: str, owner: str, until: datetim
     await db.execute(query.values(due_at=until))
 
 
-async def release(
-    db: AsyncConnection, tenant_id: str, owner: str, ids: Collection[str], due_at: datetime
-) -> None:
+async def release(db: AsyncConnection, tenant_id: str, owner: str, ids: Collection[str], due_at: datetime) -> None:
     """Give claimed mails back untried."""
     query = sa.update(deliveries).where(
         deliveries.c.tenant_id == tenant_id,
