@@ -182,7 +182,7 @@ def drafted(
         title=title or "",
         message=message,
         status=status or Status.INVESTIGATING,
-        severity=severity and severity.after,
+        severity=None if severity is None else severity.after,
         components=components or {},
     )
 
