@@ -31,6 +31,8 @@ component_commands = typer.Typer(help="What customers see on the status page.", 
 herald.add_typer(tenant_commands, name="tenant")
 herald.add_typer(component_commands, name="component")
 herald.add_typer(key_commands, name="key")
+domain_commands = typer.Typer(help="Host names of a tenant's own for its status page.", no_args_is_help=True)
+herald.add_typer(domain_commands, name="domain")
 mail_commands = typer.Typer(
     help="Subscribers' mail: what was sent, and through which server.", no_args_is_help=True
 )
@@ -521,6 +523,89 @@ async def _verify_history(settings: Settings, slug: str, incident: str | None) -
     if problems:
         sys.exit(1)
     out.print("The history is as it was written.")
+
+
+@domain_commands.command("add")
+def domain_add(
+    host: Annotated[str, typer.Argument(help="Such as status.example.com.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Claim a host name and show the DNS records that prove it."""
+    _run(_domain_add(_settings(database), tenant, host))
+
+
+@domain_commands.command("check")
+def domain_check(
+    host: Annotated[str, typer.Argument(help="A host name that was added.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Look at the DNS now; say which record is wrong, and how."""
+    _run(_domain_check(_settings(database), tenant, host))
+
+
+@domain_commands.command("list")
+def domain_list(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """Show a tenant's host names and their states."""
+    _run(_domain_list(_settings(database), tenant))
+
+
+@domain_commands.command("remove")
+def domain_remove(
+    host: Annotated[str, typer.Argument(help="A host name that was added.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Stop serving the page under a host name."""
+    _run(_domain_remove(_settings(database), tenant, host))
+
+
+async def _domain_add(settings: Settings, slug: str, host: str) -> None:
+    from server.domains import add_domain, instructions
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        domain = await add_domain(await context_of(app, slug), host)
+        out.print("Make these DNS records, then run `herald domain check`:", highlight=False)
+        for record in instructions(app, domain):
+            out.print(f"  {record}", highlight=False, soft_wrap=True)
+
+
+async def _domain_check(settings: Settings, slug: str, host: str) -> None:
+    from server.domains import check_domain, look_up
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        check = await check_domain(await context_of(app, slug), host, look_up)
+    out.print(f"{check.domain.host}: {check.domain.state}", highlight=False)
+    if check.problem:
+        err.print(check.problem, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+async def _domain_list(settings: Settings, slug: str) -> None:
+    from server.domains import list_domains
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        table = Table("host", "state")
+        for domain in await list_domains(await context_of(app, slug)):
+            table.add_row(domain.host, domain.state)
+        out.print(table)
+
+
+async def _domain_remove(settings: Settings, slug: str, host: str) -> None:
+    from server.domains import remove_domain
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        await remove_domain(await context_of(app, slug), host)
+    out.print(f"Removed {host}.", highlight=False)
 
 
 # --------------------------------------------------------------------------------------------------- parts

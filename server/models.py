@@ -449,6 +449,31 @@ class Offer(Model):
     text: str
 
 
+class DomainState(StrEnum):
+    AWAITING_DNS = "awaiting DNS"
+    ISSUING_CERTIFICATE = "issuing certificate"
+    ACTIVE = "active"
+
+
+class Domain(Model):
+    """A host name that a tenant wants its page on."""
+
+    host: str
+    token: str
+    """What the TXT record must say; a secret until it is published there."""
+    created_at: Utc
+    verified_at: Utc | None = None
+    """Since when the DNS proves that it is the tenant's."""
+    arrived_at: Utc | None = None
+    """When the first visitor reached the page under it."""
+
+    @property
+    def state(self) -> DomainState:
+        if self.verified_at is None:
+            return DomainState.AWAITING_DNS
+        return DomainState.ISSUING_CERTIFICATE if self.arrived_at is None else DomainState.ACTIVE
+
+
 class MailKind(StrEnum):
     VERIFICATION = "verification"
     WELCOME = "welcome"

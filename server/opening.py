@@ -12,6 +12,7 @@ from embeddings.matcher import Matcher
 from embeddings.profiles import default_cache_dir
 from server.config import Settings
 from server.context import App
+from server.domains import Hosts
 from server.inference import Inference
 from server.keys import Holder, Keyring
 from server.limits import NetworkLimits
@@ -54,6 +55,7 @@ async def open_app(
             keyring=Keyring(database, recorder, fixed_keys),
             offers=OfferBook(),
             network_limits=NetworkLimits(clock),
+            hosts=Hosts(database, clock),
             clock=clock,
         )
     finally:

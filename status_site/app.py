@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from server import texts
 from server.context import App
 from server.errors import HeraldError
-from status_site import demo_mail, health, subscribe
+from status_site import demo_mail, domains, health, subscribe
 from status_site.documents import SECURITY_HEADERS
 from status_site.publishing import Published
 from status_site.refusals import error_document, headers_of, status_of
@@ -24,7 +24,7 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 def create_site(app: App, lifespan: Sequence[Lifespan] = ()) -> Published:
     framework = Litestar(
-        [health.healthz, health.readyz, *subscribe.HANDLERS, demo_mail.mailbox, demo_mail.mail],
+        [health.healthz, health.readyz, domains.tls_ask, *subscribe.HANDLERS, demo_mail.mailbox, demo_mail.mail],
         state=State({"app": app}),
         lifespan=list(lifespan),
         exception_handlers={HeraldError: _refusal, HTTPException: _http_error},

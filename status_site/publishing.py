@@ -24,6 +24,7 @@ from server.snapshots import Snapshot
 from status_site import routes
 from status_site.assets import PREFIX, packed_asset
 from status_site.documents import Packed, without_body
+from status_site.hosts import BASE, Hosting
 from status_site.reader import Reader
 from status_site.refusals import error_document, headers_of, status_of
 from status_site.view import View
@@ -58,22 +59,35 @@ class Published:
     def __init__(self, app: App, inner: ASGIApp, max_bytes: int = MAX_BYTES) -> None:
         self._app = app
         self._inner = inner
+        self._hosting = Hosting(app)
         self._max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
         self._making: dict[Key, asyncio.Task[Entry]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
-            path = scope["path"]
-            if path.startswith(PREFIX):
-                packed = packed_asset(path.removeprefix(PREFIX), scope["query_string"].decode("latin-1")[:64])
-                if packed is not None:
-                    await _send(packed, scope, send)
-                    return
-            elif path.startswith("/s/") and await self._serve_page(scope, send):
-                return
-        await self._inner(scope, receive, send)
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        try:
+            scope = await self._hosting.at_home(scope)
+        except HeraldError as error:
+            await _refuse(error, scope, send)
+            return
+        if scope["method"] not in ("GET", "HEAD") or not await self._serve(scope, send):
+            await self._inner(scope, receive, send)
+
+    async def _serve(self, scope: Scope, send: Send) -> bool:
+        """Answer a static file or a published page; whether it was one."""
+        path = scope["path"]
+        if path.startswith("/s/"):
+            return await self._serve_page(scope, send)
+        packed = None
+        if path.startswith(PREFIX):
+            packed = packed_asset(path.removeprefix(PREFIX), scope["query_string"].decode("latin-1")[:64])
+        if packed is not None:
+            await _send(packed, scope, send)
+        return packed is not None
 
     async def _serve_page(self, scope: Scope, send: Send) -> bool:
         """Answer if the path is a published one; whether it was."""
@@ -84,13 +98,11 @@ class Published:
             return False
         language, chose = self._language(slug, scope) if found[0].in_languages else (texts.ENGLISH, False)
         try:
-            packed = await self._packed(Key(slug, f"/s/{slug}", path, language, chose))
+            packed = await self._packed(Key(slug, scope.get(BASE, f"/s/{slug}"), path, language, chose))
         except HeraldError as error:
-            refused = Packed.of(error_document(status_of(error), str(error), language or texts.ENGLISH))
-            extra = [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
-            await _send(refused, scope, send, status_of(error), extra)
-            return True
-        await _send(packed, scope, send)
+            await _refuse(error, scope, send, language)
+        else:
+            await _send(packed, scope, send)
         return True
 
     def _language(self, slug: str, scope: Scope) -> tuple[str, bool]:
@@ -156,6 +168,12 @@ class Published:
         while self._bytes > self._max_bytes and len(self._entries) > 1:
             _, oldest = self._entries.popitem(last=False)
             self._bytes -= oldest.packed.size
+
+
+async def _refuse(error: HeraldError, scope: Scope, send: Send, language: str = texts.ENGLISH) -> None:
+    packed = Packed.of(error_document(status_of(error), str(error), language))
+    extra = [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
+    await _send(packed, scope, send, status_of(error), extra)
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes:

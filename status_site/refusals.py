@@ -5,10 +5,11 @@ from __future__ import annotations
 from server import texts
 from server.errors import Conflict, HeraldError, Invalid, NotFound, Refused, Unavailable
 from status_site.documents import Document
+from status_site.hosts import Misdirected
 from status_site.reader import Reader
 from status_site.render import render
 
-STATUS_OF = {NotFound: 404, Invalid: 400, Refused: 403, Conflict: 409, Unavailable: 503}
+STATUS_OF = {NotFound: 404, Invalid: 400, Refused: 403, Conflict: 409, Unavailable: 503, Misdirected: 421}
 
 
 def status_of(error: HeraldError) -> int:

@@ -26,6 +26,7 @@ HOMES = {
     "asyncpg": ("server.store",),
     "aiosmtplib": ("server.mail",),
     "anthropic": ("server.llm",),
+    "dns": ("server.domains",),
     "mcp": ("tools",),
     "litestar": ("status_site",),
     "uvicorn": SHELL,

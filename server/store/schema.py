@@ -440,6 +440,20 @@ conversation_incidents = sa.Table(
     comment="What human agents were shown and what they made of it: labels for the calibration.",
 )
 
+domains = sa.Table(
+    "domains",
+    metadata,
+    _tenant(),
+    sa.Column("host", sa.String(253), primary_key=True),
+    sa.Column("token", sa.String(64), nullable=False),
+    _time("created_at"),
+    _time("verified_at", null=True),
+    _time("arrived_at", null=True),
+    _of_tenant(),
+    sa.Index(None, "host"),
+    comment="Host names of tenants' own. Served once the DNS has proved whose they are.",
+)
+
 idempotency = sa.Table(
     "idempotency",
     metadata,

@@ -17,7 +17,7 @@ from status_site.app import create_site
 
 
 def browser(site: ASGIApp) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=site), base_url="http://herald.example")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=site), base_url="http://127.0.0.1")
 
 
 @pytest.fixture
