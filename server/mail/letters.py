@@ -95,7 +95,7 @@ class Entry:
 def update_letter(stationery: Stationery, reader: Reader, incident: Incident, update_id: str) -> Letter:
     """The mail about one update, as it stands now: an edit before sending is what is sent."""
     told = [update for update in incident.updates if update.id == update_id]
-    known = [update for update in incident.updates if update.created_at <= told[0].created_at]
+    known = [update for update in incident.updates if _posted(update) <= _posted(told[0])]
     before = [update for update in known if update.id != update_id]
     state = fold(known)
     was_closed = bool(before) and fold(before).status.closes
@@ -250,6 +250,11 @@ def _letter(
         feedback_id=f"{feedback}:{tenant.slug}:status:herald",
         thread=thread,
     )
+
+
+def _posted(update: Update) -> tuple[datetime, str]:
+    """The order in which updates were posted, whenever they took effect."""
+    return update.created_at, update.id
 
 
 def _entry(reader: Reader, update: Update) -> Entry:

@@ -136,7 +136,7 @@ def _phrase(name: str) -> str:
 def _body(body: str, encode: Callable[[str], bytes]) -> list[bytes | Hole]:
     """Quoted-printable (RFC 2045 §6.7) with each hole on a line of its own, ended by soft breaks."""
     pieces: list[bytes | Hole] = []
-    for place, part in enumerate(HOLE.split(body)):
+    for place, part in enumerate(HOLE.split(without_controls(body))):
         if place % 2:
             pieces += [b"=\r\n", Hole(part, encode), b"=\r\n"]
         else:
