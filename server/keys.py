@@ -65,6 +65,18 @@ class Keyring:
         self._recorder.key_used(holder.tenant_id, holder.actor.id)
         return holder
 
+    async def holder_of_key(self, tenant_id: str, key_id: str) -> Holder | None:
+        """As `holder`, for the key of that id: for what was made with it and must die with it."""
+        for holder in self._fixed.values():
+            if (holder.tenant_id, holder.actor.id) == (tenant_id, key_id):
+                return holder
+        async with self._database.read() as db:
+            key = await rows.get(db, tenant_id, key_id)
+        if key is None or key.revoked_at is not None:
+            return None
+        self._recorder.key_used(tenant_id, key_id)
+        return Holder(tenant_id, Actor(key.id, key.name, key.scopes, key.attests_addresses))
+
     async def _look_up(self, wanted: str) -> Holder | None:
         self._known.pop(wanted, None)
         until = time.monotonic() + REMEMBERED_SECONDS  # counted from before the look-up, which may take its time

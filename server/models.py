@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from string import Formatter
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -168,6 +169,51 @@ class Model(BaseModel):
 # ------------------------------------------------------------------------------------------ tenants and keys
 
 
+class ReplyPart(StrEnum):
+    """The sentences that the Sidekick's reply is made of."""
+
+    HELLO = "hello"
+    HELLO_NAMED = "hello_named"
+    KNOWN = "known"
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    MONITORING = "monitoring"
+    RESOLVED = "resolved"
+    MAJOR = "major"
+    CRITICAL = "critical"
+    SORRY = "sorry"
+    OFFER = "offer"
+    SUBSCRIBED = "subscribed"
+    PAGE = "page"
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """What a wording of it may, and need not, be filled with."""
+        return _PLACEHOLDERS.get(self, frozenset({"title"}))
+
+
+_PLACEHOLDERS = {
+    ReplyPart.HELLO: frozenset[str](),
+    ReplyPart.HELLO_NAMED: frozenset({"name"}),
+    ReplyPart.PAGE: frozenset({"title", "url"}),
+}
+
+
+def check_wording(part: ReplyPart, wording: str) -> None:
+    """Raises ValueError for anything in braces but the part's own placeholders, plain."""
+    try:
+        fields = [field for _, *field in Formatter().parse(wording) if field[0] is not None]
+    except ValueError as error:
+        raise ValueError(f"{part}: write {{{{ and }}}} for braces that are meant as such ({error})") from error
+    for name, form, conversion in fields:
+        if name not in part.placeholders or form or conversion:
+            known = ", ".join(f"{{{one}}}" for one in sorted(part.placeholders)) or "none"
+            raise ValueError(f"{part}: {{{name}}} is no placeholder here; there are: {known}")
+
+
+ReplyWording = Annotated[Text, Field(min_length=1, max_length=1000)]
+
+
 class TenantSettings(Model):
     """What a tenant chose, as one validated document."""
 
@@ -189,6 +235,16 @@ class TenantSettings(Model):
     """Whether the Sidekick looks for incidents by itself; if not, it shows only those that were linked."""
     highlights: bool = True
     """Whether the Sidekick may be asked which words carried a match."""
+    reply_templates: dict[Language, dict[ReplyPart, ReplyWording]] = Field(default_factory=dict)
+    """Sentences of the Sidekick's reply in the tenant's own words, by language; the others stay ours."""
+
+    @field_validator("reply_templates")
+    @classmethod
+    def _with_known_placeholders(cls, value: Mapping[str, Mapping[ReplyPart, str]]) -> object:
+        for wordings in value.values():
+            for part, wording in wordings.items():
+                check_wording(part, wording)
+        return value
 
 
 class Tenant(Model):

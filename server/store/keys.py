@@ -25,6 +25,12 @@ async def by_digest(db: AsyncConnection, digest: str) -> ApiKey | None:
     return None if row is None else ApiKey.model_validate(dict(row))
 
 
+async def get(db: AsyncConnection, tenant_id: str, key_id: str) -> ApiKey | None:
+    query = sa.select(*_SHOWN).where(api_keys.c.tenant_id == tenant_id, api_keys.c.id == key_id)
+    row = (await db.execute(query)).mappings().first()
+    return None if row is None else ApiKey.model_validate(dict(row))
+
+
 async def of_tenant(db: AsyncConnection, tenant_id: str) -> list[ApiKey]:
     query = sa.select(*_SHOWN).where(api_keys.c.tenant_id == tenant_id).order_by(api_keys.c.created_at)
     return [ApiKey.model_validate(dict(row)) for row in (await db.execute(query)).mappings()]
