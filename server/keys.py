@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from server.context import Actor, TenantContext
 from server.errors import Invalid, NotFound
 from server.ids import new_id
-from server.models import ApiKey, Scope
+from server.models import ApiKey, Scope, one_line
 from server.store import keys as rows
 from server.store.database import Database
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "herald_"
 REMEMBERED_SECONDS = 0.5
 MAX_REMEMBERED = 10_000
+MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,18 @@ async def create_key(
 ) -> tuple[ApiKey, str]:
     """A new key and its secret, which is not stored and cannot be shown again."""
     tenant.require(Scope.ADMIN)
-    if not name.strip() or len(name) > 200:
-        raise Invalid("give the key a name of 1 to 200 characters, such as the system that will use it")
+    try:
+        name = one_line(name)
+    except ValueError as error:
+        raise Invalid(f"the key's name cannot be kept: {error}") from error
+    if not 0 < len(name) <= MAX_NAME:
+        raise Invalid(f"give the key a name of 1 to {MAX_NAME} characters, such as the system that will use it")
     if not scopes:
         raise Invalid(f"give the key at least one scope: {', '.join(Scope)}")
     key = ApiKey(
         id=new_id("key"),
         tenant_id=tenant.id,
-        name=name.strip(),
+        name=name,
         scopes=frozenset(scopes),
         attests_addresses=attests_addresses,
         created_at=tenant.now(),

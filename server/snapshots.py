@@ -116,7 +116,7 @@ class Snapshots:
             latest = await changes.latest(db)
             changed = await changes.changed_since(db, seen) if latest != seen else []
         for tenant_id in changed:
-            if tenant_id in self._kept:
+            if tenant_id in self._kept or tenant_id in self._loading:  # what is being loaded may be too old already
                 self._keep(await self._load(tenant_id))
         self._followed_at = now
         return latest
@@ -125,10 +125,12 @@ class Snapshots:
         """Load it, however many ask at the same time."""
         task = self._loading.get(tenant_id)
         if task is None:
-            task = self._loading[tenant_id] = asyncio.create_task(self._load(tenant_id))
+            task = self._loading[tenant_id] = asyncio.create_task(self._load_and_keep(tenant_id))
             task.add_done_callback(lambda _: self._loading.pop(tenant_id, None))
-        snapshot = await asyncio.shield(task)
-        return self._keep(snapshot)
+        return await asyncio.shield(task)
+
+    async def _load_and_keep(self, tenant_id: str) -> Snapshot:
+        return self._keep(await self._load(tenant_id))
 
     async def _load(self, tenant_id: str) -> Snapshot:
         now = self._clock()
