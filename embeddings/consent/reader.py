@@ -1,0 +1,130 @@
+"""Reads one reply: known phrases first, then the network, held back wherever a yes would be a guess.
+
+A false yes writes to somebody who did not agree, a false "unclear" costs one more question. So a yes needs either
+a reply that consists of known phrases, or a network that is very sure and no sign against it (`signs`).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.consent import grammar, signs
+from embeddings.consent.addresses import settle
+from embeddings.consent.verdict import Verdict
+from embeddings.consent.writing import folded, is_question
+
+SURE = 0.97
+SURE_WITH_A_YES_AHEAD = 0.8
+SURE_ENOUGH_OF_NO = 0.7
+SURE_ENOUGH_OF_MAIL = 0.5
+LONGEST_READ = 4000  # in characters; nobody agrees in more
+
+
+class Reason(StrEnum):
+    """Why a reply was read as it was."""
+
+    AGREES = "agrees"
+    ASKS_FOR_MAIL = "asks for mail"
+    DECLINES = "declines"
+    OTHER_CHANNEL = "wants another channel"
+    NO_CLEAR_ANSWER = "no clear answer"
+    NOT_ABOUT_MAIL = "the offer was not one question about mail, and the reply does not ask for mail"
+    EMPTY = "empty"
+    TOO_LONG = "too long"
+    INSTRUCTED = "quotes or gives instructions"
+    UNUSABLE_ADDRESS = "an address that cannot be used as written"
+    SEVERAL_ADDRESSES = "several addresses"
+    SOMEBODY_ELSE = "speaks for somebody else"
+    CHANGES_ITS_MIND = "changes its mind"
+    SCORNFUL = "scornful"
+
+
+class Model(Protocol):
+    def probabilities(self, reply: str) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply means."""
+
+    verdict: Verdict
+    reason: Reason
+    language: str
+    address: str | None = None
+    """The one that stands in the reply and is to be used; only with a yes."""
+    channel: str | None = None
+    """Asked for instead of mail: phone, sms or chat."""
+
+
+def read(reply: str, offer: str, offer_is_known: bool, model: Model, language: str | None = None) -> Reading:
+    """What the reply says to the offer.
+
+    `offer_is_known` says that the offer is one open question about mail, or asks for the address to use. Any other
+    offer gives a yes to replies alone that ask for mail themselves.
+    """
+    spoken = grammar.language_of(offer, language)
+    if not reply.strip():
+        return Reading(Verdict.UNCLEAR, Reason.EMPTY, spoken)
+    if len(reply) > LONGEST_READ:
+        return Reading(Verdict.UNCLEAR, Reason.TOO_LONG, spoken)
+    addressed = settle(reply, spoken)
+    if len(addressed.left) > 1:
+        return Reading(Verdict.UNCLEAR, Reason.SEVERAL_ADDRESSES, spoken)
+    verdict, reason = (_to_ours if offer_is_known else _to_any)(addressed.text, spoken, model)
+    if verdict is Verdict.YES:
+        return Reading(verdict, reason, spoken, address=next(iter(addressed.left), None))
+    channel = signs.channel(reply) if verdict is Verdict.NO else None
+    return Reading(verdict, Reason.OTHER_CHANNEL if channel else reason, spoken, channel=channel)
+
+
+def _to_ours(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
+    listed = grammar.judge(text, language)
+    if listed is not None:
+        return listed, _OF_THE_TABLES[listed]
+    no, _, yes = model.probabilities(text)
+    against = _sign_against(text)
+    if against is None and yes >= SURE_WITH_A_YES_AHEAD and _begins_with_a_yes(text, language):
+        return Verdict.YES, Reason.AGREES
+    if against is None and yes >= SURE:
+        return Verdict.YES, Reason.AGREES
+    if no >= SURE_ENOUGH_OF_NO and against is not Reason.INSTRUCTED:
+        return Verdict.NO, Reason.DECLINES
+    return Verdict.UNCLEAR, against or Reason.NO_CLEAR_ANSWER
+
+
+def _to_any(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
+    if grammar.asks_for_mail(text, language):
+        return Verdict.YES, Reason.ASKS_FOR_MAIL
+    return Verdict.UNCLEAR, Reason.NOT_ABOUT_MAIL
+
+
+def _sign_against(text: str) -> Reason | None:
+    checks = (
+        (signs.looks_instructed, Reason.INSTRUCTED),
+        (signs.has_unusable_address, Reason.UNUSABLE_ADDRESS),
+        (signs.speaks_for_another, Reason.SOMEBODY_ELSE),
+        (signs.withdraws, Reason.CHANGES_ITS_MIND),
+        (signs.is_scornful, Reason.SCORNFUL),
+    )
+    return next((reason for found, reason in checks if found(text)), None)
+
+
+def _begins_with_a_yes(text: str, language: str) -> bool:
+    """Its first sentence is a full yes of more than one word; what follows is a remark or a question."""
+    parts = re.match(r"(.*?[.!。！\n]+|.*?\s[-–—]\s)(.+)", text.strip(), re.DOTALL)
+    if parts is None or is_question(parts[1]):
+        return False
+    words = folded(parts[1])
+    long_enough = " " in words or (len(words) > 3 and any(ord(letter) > 0x2E00 for letter in words))
+    return long_enough and grammar.judge(parts[1], language) is Verdict.YES
+
+
+_OF_THE_TABLES = {
+    Verdict.YES: Reason.AGREES,
+    Verdict.NO: Reason.DECLINES,
+    Verdict.UNCLEAR: Reason.NO_CLEAR_ANSWER,
+}
