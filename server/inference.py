@@ -16,6 +16,7 @@ from embeddings.batching import Batcher
 from embeddings.errors import Overloaded
 from embeddings.explain import Explanation
 from embeddings.matcher import IncidentText, Matcher
+from embeddings.titles import TitleAssessment
 from server.errors import Unavailable
 
 WAIT_SECONDS = 20  # well below the 60 s after which common MCP hosts give up
@@ -69,6 +70,11 @@ class Inference:
         """Which words and parts speak for a match. Costs a run of the network per word."""
         matcher = (await self._ready()).matcher
         return await self._run(lambda: matcher.explain(message, incident))
+
+    async def assess_title(self, title: str, components: Sequence[str]) -> TitleAssessment:
+        """Whether a draft title says enough to be matched, and what it lacks."""
+        matcher = (await self._ready()).matcher
+        return await self._run(lambda: matcher.assess_title(title, components))
 
     async def close(self) -> None:
         if self._loading is not None:

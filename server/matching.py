@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from embeddings.explain import Explanation
 from embeddings.matcher import IncidentText
+from embeddings.titles import TitleAssessment
 from server.errors import Invalid
 from server.ids import new_id
-from server.models import Incident, IncidentKind, Match, TenantSettings, Wording
+from server.models import Incident, IncidentKind, Match, Scope, TenantSettings, Wording
 from server.store.matches import MatchRecord
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ async def explain(tenant: TenantContext, message: str, incident: Incident) -> Ex
     Takes as long as one match for each word. Raises Invalid for a message that is empty or too long.
     """
     return await tenant.app.inference.explain(readable(message), _text(incident))
+
+
+async def check_title(tenant: TenantContext, title: str, components: Sequence[str] = ()) -> TitleAssessment:
+    """Whether customers' words will find an incident of this title, and what the title lacks.
+
+    Raises Invalid for a title that is empty or too long.
+    """
+    tenant.require(Scope.OPERATOR)
+    return await tenant.app.inference.assess_title(readable(title), components)
 
 
 def readable(message: str) -> str:

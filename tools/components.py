@@ -48,7 +48,8 @@ OwnState = Annotated[ComponentState, Field(description="Shown as long as no acti
 async def component_list(ctx: Context[Desk]) -> Annotated[CallToolResult, ComponentList]:
     """List the components of the status page, in its order, with the state that customers see.
 
-    Call it to name components when posting an incident, or to answer how a single service is doing. `own_state`
+    Call it to name components when posting an incident, or to answer how a single service is doing; for what is
+    wrong with it use `incident_list`. `own_state`
     is what the operator set; `state` is what is shown while incidents say worse. Returns id, name, group,
     description and both states.
     """

@@ -12,6 +12,7 @@ from server import incidents
 from server.components import find_impacts
 from server.context import TenantContext
 from server.incidents import IncidentDraft, Resolution, UpdateDraft, UpdateEdit, drafted
+from server.matching import check_title
 from server.models import ComponentState, Incident, Severity, SeverityChange, Status
 from server.pages import overall_state
 from tools.desk import Desk, tenant_of
@@ -65,6 +66,11 @@ Language = Annotated[
 class IncidentList(BaseModel):
     incidents: list[IncidentSummary]
     next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page")] = None
+
+
+class TitleCheck(BaseModel):
+    specific: Annotated[bool, Field(description="Whether customers' words will find an incident of this title")]
+    lacks: Annotated[list[str], Field(description="What to add to the title; empty if nothing")]
 
 
 class RevisionList(BaseModel):
@@ -271,6 +277,20 @@ async def incident_preview(
             components_changed=changed_components(before.components, after.components),
         )
     )
+
+
+async def incident_check_title(
+    ctx: Context[Desk],
+    title: Title,
+    components: Annotated[list[str], Field(description="Names of the components that it will carry")] = [],  # noqa: B006
+) -> Annotated[CallToolResult, TitleCheck]:
+    """Check whether a draft title says enough for customers' words to find the incident.
+
+    Call it before `incident_create`, and before a title is corrected. It does not judge whether the title is true
+    or already posted (see `incident_list`). Returns what the title lacks: what fails, where, or how it shows.
+    """
+    found = await check_title(tenant_of(ctx), title, components)
+    return result(TitleCheck(specific=found.specific, lacks=list(found.lacks)))
 
 
 async def incident_get(

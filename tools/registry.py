@@ -16,6 +16,7 @@ from tools.components import (
     component_update,
 )
 from tools.incidents import (
+    incident_check_title,
     incident_create,
     incident_edit_update,
     incident_get,
@@ -64,6 +65,7 @@ PUBLISHED = (
     Published(incident_resolve, "Resolve an incident", OPERATORS),
     Published(incident_set_components, "Say what an incident affects", OPERATORS),
     Published(incident_edit_update, "Correct an update", OPERATORS, destructive=True),
+    Published(incident_check_title, "Check a title", OPERATORS, read_only=True, idempotent=True),
     Published(incident_preview, "Try a post", OPERATORS, read_only=True, idempotent=True),
     Published(incident_get, "Read an incident", READERS, read_only=True, idempotent=True),
     Published(incident_list, "List incidents", READERS, read_only=True, idempotent=True),

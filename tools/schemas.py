@@ -29,7 +29,9 @@ def closed_tool(published: Published) -> Tool:
     model = tool.fn_metadata.arg_model
     closed: Any = type(model.__name__, (model,), {"model_config": ConfigDict(extra="forbid")})
     tool.fn_metadata.arg_model = closed
-    tool.parameters = _inlined(closed.model_json_schema(by_alias=True))
+    tool.parameters = _slim(_inlined(closed.model_json_schema(by_alias=True)))
+    output = tool.fn_metadata.output_schema
+    tool.fn_metadata.output_schema = None if output is None else _slim(output)
     return tool
 
 
@@ -44,8 +46,25 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
             return node
         if "$ref" in node:
             target = definitions[node["$ref"].removeprefix("#/$defs/")]
-            return expand({name: part for name, part in target.items() if name != "title"})
+            beside = {name: part for name, part in node.items() if name != "$ref"}
+            return expand(target | beside)
         return {name: expand(part) for name, part in node.items()}
 
     expanded: dict[str, Any] = expand(schema)
     return expanded
+
+
+def _slim(node: Any) -> Any:
+    """The schema without what tells a model nothing: generated titles, and null for what may be left out."""
+    if isinstance(node, list):
+        return [_slim(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: _slim(part) for name, part in node.items() if not (name == "title" and isinstance(part, str))}
+    options = [option for option in kept.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        del kept["anyOf"]
+        kept = options[0] | kept
+        if kept.get("default", "") is None:
+            del kept["default"]
+    return kept

@@ -9,14 +9,18 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, Field
 
+from server import matching
 from server.context import TenantContext
-from server.links import page_url
+from server.links import incident_url, page_url
 from server.matching import Asker, find_matches
 from server.models import ComponentState, Incident, Match, Tenant, Wording, translated
 from server.pages import overall_state
 from server.subscriptions import make_offer, subscribe_url
+from server.texts import text
 from tools.desk import Desk, tenant_of
 from tools.views import IncidentSummary, incident_summary, result
+
+MOST_WORDS = 10
 
 
 class OfferView(BaseModel):
@@ -24,11 +28,25 @@ class OfferView(BaseModel):
     text: Annotated[str, Field(description="The question to ask the customer, word for word")]
 
 
+class ShareView(BaseModel):
+    text: str
+    share: float
+
+
+class ExplanationView(BaseModel):
+    """What speaks for a match; the shares of each list sum to 1."""
+
+    words: Annotated[list[ShareView], Field(description="Of the message, the weightiest first")]
+    parts: Annotated[list[ShareView], Field(description="Of the incident, the weightiest first")]
+
+
 class MatchView(IncidentSummary):
     match_id: str
     relevance: Annotated[float, Field(description="Probability, 0 to 1, that the message is about this incident")]
     wording: Annotated[Wording, Field(description="The relevance in a word")]
     latest_update: str | None = None
+    reply: Annotated[str, Field(description="A sentence for your answer, in the customer's language")]
+    explanation: ExplanationView | None = None
     subscribe_url: Annotated[str, Field(description="A link where the customer can subscribe to this incident")]
     offer: Annotated[
         OfferView, Field(description="An offer of updates by mail; a clear yes goes to status_subscribe")
@@ -63,6 +81,7 @@ async def status_check(
     min_relevance: Annotated[
         float | None, Field(ge=0, le=1, description="Leave out matches below this; the page's setting by default")
     ] = None,
+    explain: Annotated[bool, Field(description="Say which words carried each match; takes longer")] = False,
 ) -> Annotated[CallToolResult, StatusCheck]:
     """Check whether a customer's problem is an incident that is already known.
 
@@ -78,6 +97,8 @@ async def status_check(
     snapshot = await tenant.app.snapshots.get(tenant.id)
     overall = overall_state(snapshot)
     views = [await _view(tenant, snapshot.tenant, match, language) for match in found]
+    if explain:
+        views = [await _explained(tenant, query, match, view) for match, view in zip(found, views, strict=True)]
     return result(
         StatusCheck(
             overall=overall,
@@ -98,8 +119,32 @@ async def _view(tenant: TenantContext, page: Tenant, match: Match, language: str
         relevance=round(match.relevance, 3),
         wording=match.wording,
         latest_update=_latest_message(match.incident, language),
+        reply=_reply(tenant, page, match, offer.language),
         subscribe_url=await subscribe_url(tenant, match.incident),
         offer=OfferView(offer_id=offer.id, text=offer.text),
+    )
+
+
+async def _explained(tenant: TenantContext, query: str, match: Match, view: MatchView) -> MatchView:
+    why = await matching.explain(tenant, query, match.incident)
+    words = sorted(why.words, key=lambda word: -word.share)[:MOST_WORDS]
+    parts = sorted(why.parts, key=lambda part: -part.share)
+    explanation = ExplanationView(
+        words=[ShareView(text=word.words, share=round(word.share, 3)) for word in words if word.share > 0],
+        parts=[ShareView(text=part.text, share=round(part.share, 3)) for part in parts if part.share > 0],
+    )
+    return view.model_copy(update={"explanation": explanation})
+
+
+def _reply(tenant: TenantContext, page: Tenant, match: Match, language: str) -> str:
+    """What the record says, as a sentence in the language that the offer is made in."""
+    incident = match.incident
+    return text(
+        f"tool.reply.{match.wording}",
+        language,
+        title=translated(incident.title, incident.title_translations, language),
+        status=text(f"page.status.{incident.status}", language),
+        url=incident_url(tenant.app.settings, page, incident),
     )
 
 

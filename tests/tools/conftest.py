@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -102,3 +103,8 @@ def text_of(result: CallToolResult) -> str:
     (block,) = result.content
     assert isinstance(block, TextContent)
     return block.text
+
+
+def last_message(response: httpx2.Response) -> Any:
+    """The JSON-RPC message of an answer that comes as JSON or as the last event of a stream."""
+    return json.loads(response.text.strip().splitlines()[-1].removeprefix("data: "))

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from server.context import App
 from server.keys import list_keys, revoke_key
 from server.models import Scope
-from tests.tools.conftest import ERAS, Endpoint, answer
+from tests.tools.conftest import ERAS, Endpoint, answer, last_message
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "component_list", "arguments": {}}}
 
@@ -158,11 +157,6 @@ async def test_the_tool_list_may_be_cached_only_by_the_caller(endpoint: Endpoint
 def resident_megabytes() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
-
-
-def last_message(response: httpx2.Response) -> Any:
-    """The JSON-RPC message of an answer that comes as JSON or as the last event of a stream."""
-    return json.loads(response.text.strip().splitlines()[-1].removeprefix("data: "))
 
 
 def status_check(era: str) -> dict[str, Any]:
