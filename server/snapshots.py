@@ -116,7 +116,7 @@ class Snapshots:
             latest = await changes.latest(db)
             changed = await changes.changed_since(db, seen) if latest != seen else []
         for tenant_id in changed:
-            if tenant_id in self._kept or tenant_id in self._loading:  # what is being loaded may be too old already
+            if tenant_id in self._kept or tenant_id in self._loading:  # what is being loaded may be older
                 self._keep(await self._load(tenant_id))
         self._followed_at = now
         return latest
