@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -28,6 +28,8 @@ herald = typer.Typer(
 tenant_commands = typer.Typer(help="Companies that share this installation.", no_args_is_help=True)
 key_commands = typer.Typer(help="API keys of a tenant.", no_args_is_help=True)
 component_commands = typer.Typer(help="What customers see on the status page.", no_args_is_help=True)
+docs_commands = typer.Typer(help="Documentation that is made from the program.", no_args_is_help=True, hidden=True)
+herald.add_typer(docs_commands, name="docs")
 herald.add_typer(tenant_commands, name="tenant")
 herald.add_typer(component_commands, name="component")
 herald.add_typer(key_commands, name="key")
@@ -278,6 +280,14 @@ def verify_history(
 ) -> None:
     """Recompute the hash chains: was anything that customers read changed behind Herald's back?"""
     _run(_verify_history(_settings(database), tenant, incident))
+
+
+@docs_commands.command("tools")
+def docs_tools() -> None:
+    """Print the reference of the MCP tools, as Markdown."""
+    from tools.reference import tools_reference
+
+    sys.stdout.write(tools_reference())
 
 
 # -------------------------------------------------------------------------------------------------- bodies
@@ -612,7 +622,17 @@ async def _domain_remove(settings: Settings, slug: str, host: str) -> None:
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    return asyncio.run(work)
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        return runner.run(work)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where there is one; it does not run on Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _settings(database: str | None, **options: Any) -> Settings:

@@ -14,22 +14,36 @@ from starlette.types import ASGIApp
 from server import texts
 from server.context import App
 from server.errors import HeraldError
-from status_site import demo_mail, domains, health, subscribe
+from status_site import demo_mail, domains, health, panel, sidekick, subscribe
 from status_site.documents import SECURITY_HEADERS
 from status_site.publishing import Published
 from status_site.refusals import error_document, headers_of, status_of
+from status_site.streams import Streams
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def create_site(app: App, lifespan: Sequence[Lifespan] = ()) -> Published:
+def create_site(app: App, lifespan: Sequence[Lifespan] = (), streams: Streams | None = None) -> Published:
+    streams = streams or Streams()
+    app.snapshots.watch(streams.replaced)
     framework = Litestar(
-        [health.healthz, health.readyz, domains.tls_ask, *subscribe.HANDLERS, demo_mail.mailbox, demo_mail.mail],
-        state=State({"app": app}),
+        [
+            health.healthz,
+            health.readyz,
+            domains.tls_ask,
+            *subscribe.HANDLERS,
+            demo_mail.mailbox,
+            demo_mail.mail,
+            sidekick.ROUTER,
+            *panel.HANDLERS,
+        ],
+        state=State({"app": app, "streams": streams}),
         lifespan=list(lifespan),
         exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
         response_headers=SECURITY_HEADERS,
-        openapi_config=None,
+        openapi_config=sidekick.openapi(),
+        include_in_schema=False,
+        cors_config=sidekick.cors(app.settings),
     )
     return Published(app, cast(ASGIApp, framework))  # the same protocol, spelt otherwise
 

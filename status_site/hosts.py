@@ -6,6 +6,7 @@ one tenant's shows nothing of another's, because every path there lies below tha
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -32,7 +33,12 @@ class Hosting:
     async def at_home(self, scope: Scope) -> Scope:
         """The request as it reads on this server's own host. Raises Misdirected for a host that nobody proved."""
         host = _host(scope)
-        if self._is_own(host) or scope["path"] in ON_EVERY_HOST or scope["path"].startswith("/static/"):
+        if (
+            host in self._own
+            or _leads_here_alone(host)
+            or scope["path"] in ON_EVERY_HOST
+            or scope["path"].startswith("/static/")
+        ):
             return scope
         slug = await self._hosts.owner(host)
         if slug is None:
@@ -40,10 +46,6 @@ class Hosting:
         await self._hosts.arrived(host)
         path = f"/s/{slug}{scope['path'].rstrip('/')}"
         return {**scope, "path": path, "raw_path": path.encode(), BASE: ""}
-
-    def _is_own(self, host: str) -> bool:
-        """The configured names; addresses and names without a dot, which nobody can register."""
-        return host in self._own or "." not in host or _is_address(host)
 
 
 def _host(scope: Scope) -> str:
@@ -55,7 +57,11 @@ def _host(scope: Scope) -> str:
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].rstrip(".")
 
 
-def _is_address(host: str) -> bool:
+@lru_cache(maxsize=1024)
+def _leads_here_alone(host: str) -> bool:
+    """Whether it is an address or a name without a dot: nobody can register those."""
+    if "." not in host:
+        return True
     try:
         ip_address(host)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from server.errors import NotFound
 from status_site import feeds, page, statuspage
@@ -51,6 +52,7 @@ ROUTES = (
 )
 
 
+@lru_cache(maxsize=10_000)
 def find(path: str) -> tuple[Route, dict[str, str]] | None:
     """The route of that path and what its pattern found; None if nothing here answers it."""
     for route in ROUTES:
