@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy.exc import StatementError
 
 from server.context import TenantContext
 from server.errors import Unavailable
@@ -117,10 +117,10 @@ async def test_times_are_kept_in_utc_to_the_microsecond_and_need_a_zone(acme: Te
 
 
 async def test_a_database_that_cannot_be_reached_is_unavailable() -> None:
-    for url in ("postgresql+asyncpg://nobody@127.0.0.1:1/none", "sqlite+aiosqlite:////nowhere/herald.db"):
-        database = Database(url)
-        with pytest.raises(Unavailable, match="cannot answer now") as refused:
-            async with database.read() as db:
-                await db.execute(sa.text("SELECT 1"))
-        assert isinstance(refused.value.__cause__, OSError | OperationalError)
-        await database.close()
+    database = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+
+    with pytest.raises(Unavailable, match="cannot answer now"):
+        async with database.read() as db:
+            await db.execute(sa.text("SELECT 1"))
+
+    await database.close()
