@@ -278,7 +278,7 @@ def test_whatever_is_posted_edited_and_set_both_databases_say_what_a_small_model
     try:
         run_state_machine_as_test(
             machine,
-            settings=settings(derandomize=True, max_examples=12, stateful_step_count=12, deadline=None),
+            settings=settings(derandomize=True, max_examples=10, stateful_step_count=20, deadline=None),
         )
     finally:
         both.close()
