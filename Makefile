@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench eval python
+.PHONY: help demo test torture lint format bench eval python
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: $(RUN)  ## install, then run Herald with example data on 127.0.0.1:8000
 
 test: $(DEV)  ## run every test
 	$(BIN)/pytest $(ARGS)
+
+torture: $(DEV)  ## kill the mail worker a hundred times on each database; takes long
+	HERALD_TORTURE_KILLS=100 HERALD_TORTURE_SUBSCRIBERS=5000 $(BIN)/pytest tests/torture -s --timeout 3600 $(ARGS)
 
 lint: $(DEV)  ## check format, style and types
 	$(BIN)/ruff format --check

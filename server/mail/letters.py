@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, get_timezone_name
+from babel.dates import format_date, format_datetime, get_timezone_gmt, get_timezone_name
 from babel.lists import format_list
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -77,7 +77,10 @@ class Reader:
         shown = str(locale.datetime_formats["medium"]).format(clock, day)
         if local.utcoffset() == utc.utcoffset():
             return f"{shown} UTC"
-        return f"{shown} {get_timezone_name(local, width='short', locale=locale)} ({utc:%H:%M} UTC)"
+        zone = get_timezone_name(local, width="short", locale=locale)
+        if zone[0] in "+-":  # the language has no short name for it
+            zone = get_timezone_gmt(local, "long", locale=locale)
+        return f"{shown} {zone} ({utc:%H:%M} UTC)"
 
     def names(self, names: Sequence[str]) -> str:
         return str(format_list(list(names), locale=texts.locale(self.language)))
