@@ -2,7 +2,7 @@
 
 Both servers are pinned to one core, the load generator (wrk) to another; rounds are interleaved and the ratio is
 the median of the rounds' ratios. Identity bytes: neither compresses. Then what a static file cannot show:
-revalidation, ten thousand tenants, and publishing while readers come. Needs nginx, wrk and taskset from the system.
+revalidation, ten thousand tenants, and publishing while readers come. Needs nginx, wrk and taskset of the system.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import uvicorn
 
 from server.config import Settings
@@ -121,10 +120,9 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
         with nginx(folder) as static:
             pairs = [(load(address), load(static)) for _ in range(rounds)]
             revalidated = [load(address, header=f"If-None-Match: {etag}") for _ in range(rounds)]
-        memory = psutil.Process(process.pid)
-        before = memory.memory_info().rss
+        before = memory_of(process)
         tenants = visit_tenants(address)
-        grown = memory.memory_info().rss - before
+        grown = memory_of(process) - before
         publishing = publish_under_load(process, address)
     ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return {
@@ -136,7 +134,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
         "nginx_p99_ms_at_saturation": round(median(theirs, "p99_ms"), 2),
         "herald_304_per_second": round(median(revalidated, "rate")),
         "failed_requests": sum(one["failed"] for one in (*ours, *revalidated)),
-        "tenants": {"count": TENANTS, "grown_mb": round(grown / 2**20), **tenants},
+        "tenants": {"count": TENANTS, "grown_mb": round(grown / 1024), **tenants},
         "publishing_under_load": publishing,
         "rounds": rounds,
         "seconds_per_round": SECONDS,
@@ -252,6 +250,12 @@ def nginx(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def memory_of(process: subprocess.Popen[str]) -> int:
+    """Its resident memory in KiB."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+    return int(found[1]) if found else 0
 
 
 def program_at(name: str) -> str | None:
