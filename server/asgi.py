@@ -17,6 +17,7 @@ from server.context import App
 from server.errors import Refused
 from server.opening import background_work
 from status_site.app import create_site
+from status_site.streams import Streams
 from tools.http import Endpoints
 
 log = logging.getLogger(__name__)
@@ -29,13 +30,19 @@ class Herald:
 
     def __init__(self, app: App) -> None:
         self.mcp = Endpoints(app)
+        self._panels = Streams()
 
         @asynccontextmanager
         async def running(_site: Litestar) -> AsyncIterator[None]:
             async with background_work(app, sends_mail=app.settings.worker), self.mcp.running():
                 yield
 
-        self._site = create_site(app, lifespan=[running])
+        self._site = create_site(app, lifespan=[running], streams=self._panels)
+
+    def end_streams(self) -> None:
+        """End what would otherwise stay open for hours."""
+        self.mcp.end_streams()
+        self._panels.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.mcp.serves(scope["path"]):
@@ -45,14 +52,14 @@ class Herald:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that ends open MCP streams as the protocol wants it, and itself within seconds."""
+    """uvicorn that ends open streams in their own way, and itself within seconds."""
 
-    def __init__(self, config: uvicorn.Config, mcp: Endpoints) -> None:
+    def __init__(self, config: uvicorn.Config, herald: Herald) -> None:
         super().__init__(config)
-        self._mcp = mcp
+        self._herald = herald
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._mcp.end_streams()
+        self._herald.end_streams()
         super().handle_exit(sig, frame)
 
 
@@ -67,7 +74,7 @@ async def serve(app: App) -> None:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=False,
     )
-    await Server(config, herald.mcp).serve(sockets=[listening])
+    await Server(config, herald).serve(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="HERALD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HERALD_", frozen=True, extra="ignore", populate_by_name=True)
 
     database_url: str = "sqlite+aiosqlite:///herald.db"
     """`sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`."""
@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     """Where the outside world reaches this server; `http://HOST:PORT` by default."""
     allowed_hosts: tuple[str, ...] = ()
     """Host headers that `/mcp` accepts besides loopback and the host of `public_url`."""
+    panel_origins: tuple[str, ...] = ()
+    """Where the Sidekick's panel may be framed and called from, such as `["https://acme.zendesk.com"]`."""
     read_only: bool = False
     """Offer only the MCP tools that change nothing."""
     toolsets: tuple[str, ...] = ()
@@ -41,6 +43,18 @@ class Settings(BaseSettings):
     """A maildir that mail goes to where there is no mail server."""
     worker: bool = True
     """Whether `herald serve` sends mail itself; false where `herald worker` runs beside it."""
+
+    anthropic_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("HERALD_ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY")
+    )
+    """With a key, Claude reads customers' replies to offers; without one, and whenever it fails, Herald does."""
+    anthropic_model: str = "claude-haiku-5-5"
+    anthropic_base_url: str | None = None
+    """Where the Messages API is, if not at Anthropic."""
+    anthropic_seconds: float = Field(default=8, gt=0, le=60)
+    """The time that one answer may take, tries and pauses included."""
+    consents_per_hour: int = Field(default=300, ge=1)
+    """Customers that one key may enrol within an hour."""
 
     @field_validator("database_url")
     @classmethod

@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 Scores = Mapping[str, float]
 ConversationId = Annotated[str, Field(min_length=1, max_length=200)]
-IncidentId = Annotated[str, Field(min_length=1, max_length=64)]
+Id = Annotated[str, Field(pattern=r"^[a-z]{3}_[a-z0-9]{1,60}$")]
 Message = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
 
 
@@ -142,8 +142,8 @@ class Answer(Model):
 
 class LinkRequest(Model):
     conversation_id: ConversationId
-    incident_id: IncidentId
-    match_id: Annotated[str, Field(max_length=64)] | None = None
+    incident_id: Id
+    match_id: Id | None = None
     subscribe: bool = True
     customer: Customer = Customer()
 
@@ -164,14 +164,20 @@ class Linked(Model):
 
 class DismissRequest(Model):
     conversation_id: ConversationId
-    incident_id: IncidentId
-    match_id: Annotated[str, Field(max_length=64)] | None = None
+    incident_id: Id
+    match_id: Id | None = None
+
+
+class Batch(Model):
+    """Several conversations; at most 100 messages in all."""
+
+    conversations: Annotated[tuple[CardRequest, ...], Field(min_length=1, max_length=MAX_MESSAGES)]
 
 
 class WhyRequest(Model):
     """The customer's words once more: they were not kept."""
 
-    incident_id: IncidentId
+    incident_id: Id
     message: Message
 
 

@@ -41,7 +41,7 @@ def demo_keys(tenant_id: str) -> dict[str, Holder]:
     return {
         AGENT_KEY: _holder(tenant_id, "demo agent", Scope.AGENT, attests_addresses=True),
         OPERATOR_KEY: _holder(tenant_id, "demo operator", Scope.OPERATOR, Scope.ADMIN),
-        SIDEKICK_KEY: _holder(tenant_id, "demo sidekick", Scope.SIDEKICK),
+        SIDEKICK_KEY: _holder(tenant_id, "demo sidekick", Scope.SIDEKICK, attests_addresses=True),
     }
 
 

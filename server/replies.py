@@ -19,6 +19,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from pydantic import Field, model_validator
 
 from server.context import TenantContext
+from server.conversations import Id
 from server.errors import NotFound
 from server.links import incident_url
 from server.matching import MAX_CHARACTERS
@@ -52,7 +53,7 @@ class Tone(StrEnum):
 
 
 class ReplyRequest(Model):
-    incident_id: Annotated[str, Field(min_length=1, max_length=64)]
+    incident_id: Id
     language: Language | None = None
     sample: Annotated[str, Field(max_length=MAX_CHARACTERS)] | None = None
     """Something that the customer wrote, to tell the language from; it is not kept."""
