@@ -101,6 +101,18 @@ def audience_of(incident: Incident, update: Update) -> Audience | None:
     return Audience(frozenset(mentioned(incident)), asleep_until)
 
 
+async def count_told(tenant: TenantContext, incident: Incident) -> int:
+    """How many subscribers hear of the update that was posted last. The incident may be one that is only tried."""
+    newest = max(incident.updates, key=lambda update: (update.created_at, update.id))
+    audience = audience_of(incident, newest)
+    if audience is None:
+        return 0
+    async with tenant.read() as db:
+        return await subscribers.count_covered(
+            db, tenant.id, incident.id, audience.component_ids, audience.asleep_until
+        )
+
+
 # ------------------------------------------------------------------------------------------------- the worker
 
 

@@ -249,6 +249,15 @@ async def confirm(tenant: TenantContext, token: str) -> Subscriber:
 # ------------------------------------------------------------------------------------- managing and leaving
 
 
+async def list_subscribers(
+    tenant: TenantContext, after: str | None = None, limit: int = 50
+) -> tuple[list[Subscriber], int]:
+    """The next subscribers after the one of that id, and how many there are in all."""
+    tenant.require(Scope.ADMIN)
+    async with tenant.read() as db:
+        return await rows.page(db, tenant.id, after, limit), await rows.count(db, tenant.id)
+
+
 def manage_token(app: App, tenant_id: str, subscriber_id: str) -> str:
     return f"{subscriber_id}.{app.signer.mac('manage', tenant_id, subscriber_id)}"
 

@@ -14,6 +14,7 @@ from server.context import TenantContext
 from server.incidents import IncidentDraft, Resolution, UpdateDraft, UpdateEdit, drafted
 from server.matching import check_title
 from server.models import ComponentState, Incident, Severity, SeverityChange, Status
+from server.notifications import count_told
 from server.pages import overall_state
 from tools.desk import Desk, tenant_of
 from tools.views import (
@@ -68,6 +69,10 @@ class IncidentList(BaseModel):
     next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page")] = None
 
 
+class Posted(IncidentView):
+    subscribers_told: Annotated[int, Field(description="How many subscribers hear of this post")]
+
+
 class TitleCheck(BaseModel):
     specific: Annotated[bool, Field(description="Whether customers' words will find an incident of this title")]
     lacks: Annotated[list[str], Field(description="What to add to the title; empty if nothing")]
@@ -79,6 +84,7 @@ class RevisionList(BaseModel):
 
 class Preview(BaseModel):
     incident: IncidentView
+    subscribers_told: Annotated[int, Field(description="How many subscribers would hear of it")]
     overall_before: ComponentState
     overall_after: ComponentState
     components_changed: list[ComponentChange]
@@ -96,7 +102,7 @@ async def incident_create(
     notify: Notify = True,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Annotated[CallToolResult, IncidentView]:
+) -> Annotated[CallToolResult, Posted]:
     """Post a new incident: the status page shows it, conversations are matched with it, subscribers are told.
 
     Call it once an outage is confirmed and nobody posted it (see `incident_list`). For news about an incident that
@@ -112,7 +118,7 @@ async def incident_create(
         started_at=started_at,
         notify=notify,
     )
-    return await _shown(tenant, await incidents.create_incident(tenant, draft, idempotency_key, dry_run))
+    return await _posted(tenant, await incidents.create_incident(tenant, draft, idempotency_key, dry_run), notify)
 
 
 async def incident_post_update(
@@ -132,7 +138,7 @@ async def incident_post_update(
     expected_version: ExpectedVersion = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Annotated[CallToolResult, IncidentView]:
+) -> Annotated[CallToolResult, Posted]:
     """Add an update to an incident's timeline: news, a new status, severity or set of components, or any mix.
 
     Call it whenever something is known that customers should know; a change of status alone is enough. Posting
@@ -151,7 +157,7 @@ async def incident_post_update(
         notify=notify,
     )
     posted = await incidents.post_update(tenant, draft, expected_version, idempotency_key, dry_run)
-    return await _shown(tenant, posted)
+    return await _posted(tenant, posted, notify)
 
 
 async def incident_resolve(
@@ -163,7 +169,7 @@ async def incident_resolve(
     expected_version: ExpectedVersion = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Annotated[CallToolResult, IncidentView]:
+) -> Annotated[CallToolResult, Posted]:
     """Close an incident: it moves to the history and its components return to their own state.
 
     Call it once the problem is over for customers; say in `message` what was wrong. While it is only believed to
@@ -173,7 +179,7 @@ async def incident_resolve(
     tenant = tenant_of(ctx)
     resolution = Resolution(incident_id=incident_id, message=message, at=at, notify=notify)
     closed = await incidents.resolve_incident(tenant, resolution, expected_version, idempotency_key, dry_run)
-    return await _shown(tenant, closed)
+    return await _posted(tenant, closed, notify)
 
 
 async def incident_set_components(
@@ -185,7 +191,7 @@ async def incident_set_components(
     expected_version: ExpectedVersion = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Annotated[CallToolResult, IncidentView]:
+) -> Annotated[CallToolResult, Posted]:
     """Say which components an incident affects, replacing those it named before.
 
     Call it when it spreads, or when a component was tagged by mistake. To say something to customers with it, use
@@ -198,7 +204,7 @@ async def incident_set_components(
         notify=notify,
     )
     posted = await incidents.post_update(tenant, draft, expected_version, idempotency_key, dry_run)
-    return await _shown(tenant, posted)
+    return await _posted(tenant, posted, notify)
 
 
 async def incident_edit_update(
@@ -262,7 +268,7 @@ async def incident_preview(
 
     Call it before a post that needs somebody's approval. To post, call `incident_create` or
     `incident_post_update` with the same arguments. Returns the incident as it would stand, the state of the page,
-    and each component that would be shown otherwise than now.
+    how many would be mailed, and each component that would be shown otherwise than now.
     """
     tenant = tenant_of(ctx)
     affected = await find_impacts(tenant, components, impacts)
@@ -272,6 +278,7 @@ async def incident_preview(
     return result(
         Preview(
             incident=incident_view(tenant, before.tenant, incident),
+            subscribers_told=await count_told(tenant, incident),
             overall_before=overall_state(before),
             overall_after=overall_state(after),
             components_changed=changed_components(before.components, after.components),
@@ -327,6 +334,12 @@ async def incident_list(
             next_cursor=page.next_cursor,
         )
     )
+
+
+async def _posted(tenant: TenantContext, incident: Incident, notify: bool) -> CallToolResult:
+    site = (await tenant.app.snapshots.get(tenant.id)).tenant
+    told = await count_told(tenant, incident) if notify else 0
+    return result(Posted(**incident_view(tenant, site, incident).model_dump(), subscribers_told=told))
 
 
 async def _shown(tenant: TenantContext, incident: Incident, language: str | None = None) -> CallToolResult:

@@ -42,7 +42,7 @@ async def key_list(ctx: Context[Desk]) -> Annotated[CallToolResult, KeyList]:
     """List the API keys, without their secrets.
 
     Call it to see who has access, which keys lie unused, or to find the id for `key_revoke`. A lost secret cannot
-    be shown again: make a new key instead. Returns id, name, scopes, and when each was made, last used and revoked.
+    be shown again: make a new key instead. Returns id, name, scopes, when it was made, last used and revoked.
     """
     return result(KeyList(keys=[_view(key) for key in await list_keys(tenant_of(ctx))]))
 

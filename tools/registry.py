@@ -30,6 +30,8 @@ from tools.incidents import (
 from tools.keys import key_create, key_list, key_revoke
 from tools.settings import page_settings_get, page_settings_update
 from tools.status_check import status_check
+from tools.status_subscribe import status_subscribe
+from tools.subscribers import delivery_report, subscriber_list
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Published:
 
     @property
     def toolset(self) -> str:
-        """The module that the tool is in, such as `incidents`: what `--toolsets` chooses from."""
-        return self.function.__module__.rpartition(".")[2]
+        """The noun of the module that the tool is in, such as `incidents`: what `--toolsets` chooses from."""
+        return self.function.__module__.rpartition(".")[2].partition("_")[0]
 
 
 AGENTS = frozenset({Scope.AGENT})
@@ -60,6 +62,7 @@ READERS = frozenset({Scope.AGENT, Scope.OPERATOR})
 
 PUBLISHED = (
     Published(status_check, "Check for a known incident", AGENTS, read_only=True, idempotent=True),
+    Published(status_subscribe, "Subscribe a customer who agreed", AGENTS, idempotent=True),
     Published(incident_create, "Post an incident", OPERATORS),
     Published(incident_post_update, "Post an update", OPERATORS),
     Published(incident_resolve, "Resolve an incident", OPERATORS),
@@ -68,7 +71,7 @@ PUBLISHED = (
     Published(incident_check_title, "Check a title", OPERATORS, read_only=True, idempotent=True),
     Published(incident_preview, "Try a post", OPERATORS, read_only=True, idempotent=True),
     Published(incident_get, "Read an incident", READERS, read_only=True, idempotent=True),
-    Published(incident_list, "List incidents", READERS, read_only=True, idempotent=True),
+    Published(incident_list, "List incidents", OPERATORS, read_only=True, idempotent=True),
     Published(incident_list_revisions, "List corrections", OPERATORS, read_only=True, idempotent=True),
     Published(component_list, "List components", READERS, read_only=True, idempotent=True),
     Published(component_create, "Add a component", OPERATORS),
@@ -76,6 +79,8 @@ PUBLISHED = (
     Published(component_reorder, "Reorder components", OPERATORS, destructive=True, idempotent=True),
     Published(component_delete, "Delete a component", OPERATORS, destructive=True),
     Published(component_set_state, "Set a component's state", OPERATORS, destructive=True, idempotent=True),
+    Published(subscriber_list, "List subscribers", OWNERS, read_only=True, idempotent=True),
+    Published(delivery_report, "Report on mail", OPERATORS | OWNERS, read_only=True, idempotent=True),
     Published(page_settings_get, "Read the settings", OWNERS, read_only=True, idempotent=True),
     Published(page_settings_update, "Change the settings", OWNERS, destructive=True, idempotent=True),
     Published(key_list, "List API keys", OWNERS, read_only=True, idempotent=True),

@@ -52,9 +52,9 @@ async def status_subscribe(
     """Subscribe a customer to e-mail updates on an incident if their reply to your offer is a clear yes.
 
     Call it right after the customer answered the offer from `status_check`, with the answer as it was written.
-    Do not call it before you asked, or to decide for the customer. It judges the reply in any language: `subscribed`
-    or `verification_sent` (the customer must press a button in a mail), `ask_again` when it is no clear yes,
-    `declined` when it is a no. Say the returned sentence. Calling it again changes nothing.
+    Do not call it before you asked, or to decide for the customer. It judges the reply in any language and returns
+    `subscribed`, `verification_sent` (the customer must press a button in a mail), `ask_again` when it is no clear
+    yes, or `declined` when it is a no. Say the returned sentence. Calling it again changes nothing.
     """
     outcome = await subscribe_on_reply(
         tenant_of(ctx),

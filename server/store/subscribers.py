@@ -69,6 +69,19 @@ async def end_subscriptions(
     await db.execute(sa.delete(subscriptions).where(*mine))
 
 
+async def erase(db: AsyncConnection, tenant_id: str, address_key: str) -> bool:
+    """Delete the person with their subscriptions, requests and mail. Whether there was anything."""
+    asked = await signups_of(db, tenant_id, address_key)
+    await delete_signups_of(db, tenant_id, address_key)
+    subscriber = await by_address(db, tenant_id, address_key)
+    if subscriber is None:
+        return bool(asked)
+    for table, column in ((deliveries, "subscriber_id"), (subscriptions, "subscriber_id"), (subscribers, "id")):
+        mine = (table.c.tenant_id == tenant_id, table.c[column] == subscriber.id)
+        await db.execute(sa.delete(table).where(*mine))
+    return True
+
+
 async def covered(
     db: AsyncConnection,
     tenant_id: str,
@@ -82,6 +95,29 @@ async def covered(
 
     Subscriptions to the incident alone count only if they were confirmed after `asleep_until`; None: all do.
     """
+    query = _covered(tenant_id, incident_id, component_ids, asleep_until)
+    if after is not None:
+        query = query.where(subscriptions.c.subscriber_id > after)
+    found = await db.execute(query.order_by(subscriptions.c.subscriber_id).limit(limit))
+    return list(found.scalars())
+
+
+async def count_covered(
+    db: AsyncConnection,
+    tenant_id: str,
+    incident_id: str,
+    component_ids: Collection[str],
+    asleep_until: datetime | None,
+) -> int:
+    """How many `covered` returns, page after page."""
+    people = _covered(tenant_id, incident_id, component_ids, asleep_until).subquery()
+    found: int = (await db.execute(sa.select(sa.func.count()).select_from(people))).scalar_one()
+    return found
+
+
+def _covered(
+    tenant_id: str, incident_id: str, component_ids: Collection[str], asleep_until: datetime | None
+) -> sa.Select[Any]:
     kind, subject = subscriptions.c.topic, subscriptions.c.subject_id
     one = [kind == TopicKind.INCIDENT, subject == incident_id]
     if asleep_until is not None:
@@ -91,13 +127,8 @@ async def covered(
         sa.and_(*one),
         sa.and_(kind == TopicKind.COMPONENT, subject.in_(component_ids)),
     )
-    query = (
-        sa.select(subscriptions.c.subscriber_id).distinct().where(subscriptions.c.tenant_id == tenant_id, topics)
-    )
-    if after is not None:
-        query = query.where(subscriptions.c.subscriber_id > after)
-    found = await db.execute(query.order_by(subscriptions.c.subscriber_id).limit(limit))
-    return list(found.scalars())
+    mine = subscriptions.c.tenant_id == tenant_id
+    return sa.select(subscriptions.c.subscriber_id).distinct().where(mine, topics)
 
 
 async def count(db: AsyncConnection, tenant_id: str) -> int:
@@ -105,6 +136,16 @@ async def count(db: AsyncConnection, tenant_id: str) -> int:
     people = sa.select(sa.func.count(subscriptions.c.subscriber_id.distinct()))
     found: int = (await db.execute(people.where(subscriptions.c.tenant_id == tenant_id))).scalar_one()
     return found
+
+
+async def page(db: AsyncConnection, tenant_id: str, after: str | None, limit: int) -> list[Subscriber]:
+    """The next subscribers who hear of anything, in the order of their ids."""
+    heard = sa.select(subscriptions.c.subscriber_id).distinct().where(subscriptions.c.tenant_id == tenant_id)
+    if after is not None:
+        heard = heard.where(subscriptions.c.subscriber_id > after)
+    ids = list((await db.execute(heard.order_by(subscriptions.c.subscriber_id).limit(limit))).scalars())
+    found = await many(db, tenant_id, ids)
+    return [found[subscriber_id] for subscriber_id in ids]
 
 
 async def _first(db: AsyncConnection, tenant_id: str, condition: sa.ColumnElement[bool]) -> Subscriber | None:
@@ -192,6 +233,12 @@ async def delete_signups_before(db: AsyncConnection, tenant_id: str, moment: dat
     await _delete_signups(db, tenant_id, list((await db.execute(old.limit(500))).scalars()))
 
 
+async def signups_of(db: AsyncConnection, tenant_id: str, address_key: str) -> list[Signup]:
+    """The oldest first."""
+    query = sa.select(signups).where(signups.c.tenant_id == tenant_id, signups.c.address_key == address_key)
+    return [_read_signup(row) for row in (await db.execute(query.order_by(signups.c.created_at))).mappings()]
+
+
 async def signups_for_address(db: AsyncConnection, address_key: str, since: datetime) -> list[datetime]:
     """When this address was asked for, the newest first, by whichever tenant: a flood may come through many.
 
@@ -272,6 +319,15 @@ async def insert_offer(db: AsyncConnection, tenant_id: str, offer: Offer, at: da
 async def get_offer(db: AsyncConnection, tenant_id: str, offer_id: str) -> Offer | None:
     query = sa.select(offers).where(offers.c.tenant_id == tenant_id, offers.c.id == offer_id)
     row = (await db.execute(query)).mappings().first()
+    return None if row is None else Offer(**_fields(row, Offer.model_fields))
+
+
+async def offer_of_text(db: AsyncConnection, tenant_id: str, incident_id: str, text: str) -> Offer | None:
+    """The offer on this incident that reads so, word for word."""
+    query = sa.select(offers).where(
+        offers.c.tenant_id == tenant_id, offers.c.incident_id == incident_id, offers.c.text == text
+    )
+    row = (await db.execute(query.limit(1))).mappings().first()
     return None if row is None else Offer(**_fields(row, Offer.model_fields))
 
 

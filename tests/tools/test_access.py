@@ -50,7 +50,7 @@ async def test_headers_narrow_what_is_offered_and_what_can_be_called(
 
     assert reading == {
         "incident_get", "incident_list", "incident_list_revisions", "incident_preview", "component_list",
-        "incident_check_title",
+        "incident_check_title", "delivery_report",
     }  # fmt: skip
     assert components == {
         "component_list", "component_create", "component_update", "component_reorder", "component_delete",
@@ -74,7 +74,7 @@ async def test_headers_cannot_widen_what_the_server_or_the_key_allows(
 
 
 def test_an_unknown_toolset_is_refused_with_those_there_are() -> None:
-    with pytest.raises(Invalid, match="unknown toolset 'incident'; the toolsets are status_check, incidents,"):
+    with pytest.raises(Invalid, match="unknown toolset 'incident'; the toolsets are status, incidents,"):
         offered(False, ["incident"])
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from mcp import Client
 
-from server.models import Scope
+from server.context import TenantContext
+from server.incidents import IncidentDraft, create_incident
+from server.models import Ground, Scope, Topic, TopicKind
+from server.subscriptions import enrol
 from tests.tools.conftest import Endpoint, answer, refusal
 
 
@@ -59,3 +63,45 @@ async def test_a_key_is_shown_once_works_and_can_be_revoked(owner: Client, endpo
     assert made["secret"] not in str(listed)
     assert listed[made["id"]]["scopes"] == ["agent"]
     assert "revoked_at" in listed[made["id"]]
+
+
+async def test_a_post_says_how_many_are_told_and_the_owner_sees_whom(endpoint: Endpoint, owner: Client) -> None:
+    attesting = TenantContext(
+        endpoint.tenant.app, endpoint.tenant.id, replace(endpoint.tenant.actor, attests_addresses=True)
+    )
+    async with endpoint.caller(Scope.OPERATOR) as operator:
+        posted = await answer(operator, "incident_create", title="API answers 500")
+        await enrol(
+            attesting,
+            "ada@example.com",
+            Topic(kind=TopicKind.INCIDENT, id=posted["id"]),
+            Ground(source="test", attested=True),
+        )
+        named = {"incident_id": posted["id"], "message": "Found it."}
+        tried = await answer(operator, "incident_preview", **named)
+        quiet = await answer(operator, "incident_post_update", **named, notify=False)
+        told = await answer(operator, "incident_post_update", **named)
+        report = await answer(operator, "delivery_report")
+
+    listed = await answer(owner, "subscriber_list")
+
+    assert [seen["subscribers_told"] for seen in (posted, tried, quiet, told)] == [0, 1, 0, 1]
+    assert report["subscribers"] == listed["total"] == 1
+    assert [(person["address"], person["topics"]) for person in listed["subscribers"]] == [
+        ("ada@example.com", [{"kind": "incident", "id": posted["id"]}])
+    ]
+    assert "ada@" not in str(report)
+
+
+async def test_one_tenants_subscribers_are_not_in_anothers_list(endpoint: Endpoint) -> None:
+    attesting = TenantContext(
+        endpoint.tenant.app, endpoint.tenant.id, replace(endpoint.tenant.actor, attests_addresses=True)
+    )
+    incident = await create_incident(endpoint.tenant, IncidentDraft(title="Down"))
+    topic = Topic(kind=TopicKind.INCIDENT, id=incident.id)
+    await enrol(attesting, "ada@example.com", topic, Ground(source="test", attested=True))
+
+    async with endpoint.caller(Scope.ADMIN, tenant=endpoint.stranger) as stranger:
+        listed = await answer(stranger, "subscriber_list")
+
+    assert listed == {"total": 0, "subscribers": []}

@@ -95,7 +95,7 @@ async def test_each_key_sees_the_tools_of_its_scopes_and_no_other(endpoint: Endp
         async with endpoint.caller(scope, era=era) as client:
             seen[scope] = {tool.name for tool in (await client.list_tools()).tools}
 
-    assert seen[Scope.AGENT] & seen[Scope.OPERATOR] == {"incident_get", "incident_list", "component_list"}
+    assert seen[Scope.AGENT] & seen[Scope.OPERATOR] == {"incident_get", "component_list"}
     assert "status_check" in seen[Scope.AGENT]
     assert "incident_create" in seen[Scope.OPERATOR]
     assert seen[Scope.SIDEKICK] == set()
