@@ -259,6 +259,17 @@ def mail_channel_remove(tenant: TenantOption, database: DatabaseOption = None) -
     _run(_mail_channel_remove(_settings(database), tenant))
 
 
+@mail_commands.command("ingest")
+def mail_ingest(
+    recipient: Annotated[
+        str | None, typer.Option(help="The address it was delivered to, such as Postfix's ${recipient}.")
+    ] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Read a bounce or a complaint from stdin: the command that the bounce domain's mail is piped to."""
+    _run(_mail_ingest(_settings(database), sys.stdin.buffer.read(), recipient))
+
+
 @mail_commands.command("allow")
 def mail_allow(
     address: Annotated[str, typer.Argument(help="An address that gets no mail.")],
@@ -405,6 +416,14 @@ async def _mail_channel_remove(settings: Settings, slug: str) -> None:
     async with open_app(settings) as app:
         await delete_channel(await context_of(app, slug))
         out.print("Removed.", highlight=False)
+
+
+async def _mail_ingest(settings: Settings, raw: bytes, recipient: str | None) -> None:
+    from server.mail.bounces import ingest
+    from server.opening import open_app
+
+    async with open_app(settings) as app:
+        out.print((await ingest(app, raw, recipient)).value, highlight=False)
 
 
 async def _mail_allow(settings: Settings, slug: str, address: str) -> None:

@@ -5,10 +5,10 @@ A tenant's own server comes first, then the platform's (`HERALD_SMTP_URL`), then
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field
@@ -56,7 +56,6 @@ class Route:
     is_own: bool = False
     """The tenant's own channel, not the platform's."""
     paused_until: datetime | None = None
-    keys: tuple[Any, ...] = field(default=(), repr=False)
 
 
 def open_outlet(place: Server | Path) -> Outlet:
