@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 from server.config import Settings
+from server.context import TenantContext
 from server.demo import demo_tenant
+from server.domains import add_domain, check_domain
 from server.opening import open_app
 from status_site.app import create_site
 from tests.clients import install
@@ -24,6 +27,8 @@ from tests.served import free_port
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium")
 READY_SECONDS = 30
+OWN_HOST = "status.lumen.example"
+RESOLVE = f"--host-resolver-rules=MAP {OWN_HOST} 127.0.0.1"
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +40,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     async def serve() -> None:
         async with open_app(Settings(database_url=f"sqlite:///{database}", port=port)) as app:
-            await demo_tenant(app)
+            await prove_own_host(await demo_tenant(app))
             server.append(uvicorn.Server(uvicorn.Config(create_site(app), port=port, log_config=None)))
             running = asyncio.create_task(server[0].serve())
             while not server[0].started and not running.done():  # noqa: ASYNC110 - uvicorn has no event for it
@@ -54,6 +59,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join(READY_SECONDS)
 
 
+async def prove_own_host(tenant: TenantContext) -> None:
+    domain = await add_domain(tenant, OWN_HOST)
+
+    async def says_so(_name: str, kind: str) -> list[str]:
+        return [domain.token] if kind == "TXT" else []
+
+    await check_domain(tenant, OWN_HOST, says_so)
+
+
+@pytest.fixture
+def shop_at_own_host(shop: str) -> str:
+    """The same page under a host name of the tenant's own, which Chromium is told to find here."""
+    return f"http://{OWN_HOST}:{urlsplit(shop).port}"
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a sandbox: it shows our own pages alone."""
@@ -61,7 +81,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", RESOLVE]
         )
         yield browser
         browser.close()

@@ -179,3 +179,18 @@ def test_the_widget_shows_a_card_on_another_site_while_something_is_wrong(chromi
     html = f'<!doctype html><title>Shop</title><script async src="{script}" data-page="{shop}"></script>'
     with another_site(html) as url, opened(chromium, url) as page:
         expect(page.get_by_role("status").get_by_role("link")).to_have_text("Card payments declined at checkout")
+
+
+def test_atlassians_own_widget_reads_a_page_on_a_host_of_its_own(
+    chromium: Browser, shop_at_own_host: str, packages: Path
+) -> None:
+    """It asks `/api/v2/summary.json` of the host, as at Statuspage."""
+    script = (packages / "@statuspage" / "status-widget" / "dist" / "index.js").read_text()
+    html = f'<!doctype html><title>Shop</title><statuspage-widget src="{shop_at_own_host}"></statuspage-widget>'
+    with another_site(html) as url:
+        page = chromium.new_page()
+        page.goto(url)
+        page.add_script_tag(content=f"var parcelRequire; {script}")  # it forgets to declare its own loader
+
+        expect(page.locator("statuspage-widget")).to_contain_text("Partial System Outage")
+        page.close()
