@@ -1,4 +1,4 @@
-"""CPU time of a `status_check` over HTTP against a trivial tool on the bare SDK: `python -m benchmarks.mcp --json`.
+"""CPU time of `status_check` over HTTP against a trivial tool on the bare SDK: `python -m benchmarks.mcp --json`.
 
 Both servers run as processes of their own, verify a bearer token, and answer with a result of the same size; the
 encoder is left out by asking the same question again. Rounds alternate, and the ratio is the median of theirs. A

@@ -40,7 +40,7 @@ class KeyVerifier:
             client_id=actor.id,
             subject=actor.name,
             scopes=sorted(actor.scopes),
-            claims={"tenant": holder.tenant_id, "attests_addresses": actor.attests_addresses},
+            claims={"holder": holder},
         )
 
 
@@ -75,9 +75,8 @@ def tenant_of(ctx: Context[Desk]) -> TenantContext:
 def current_holder(local: Holder | None) -> Holder:
     token = get_access_token()
     if token is not None and token.claims is not None:
-        scopes = frozenset(Scope(scope) for scope in token.scopes)
-        actor = Actor(token.client_id, token.subject or "", scopes, token.claims["attests_addresses"])
-        return Holder(token.claims["tenant"], actor)
+        holder: Holder = token.claims["holder"]
+        return holder
     if local is not None:
         return local
     guest = _GUEST.get()

@@ -18,7 +18,7 @@ from server.pages import overall_state
 from server.subscriptions import make_offer, subscribe_url
 from server.texts import text
 from tools.desk import Desk, tenant_of
-from tools.views import IncidentSummary, incident_summary, result
+from tools.views import IncidentSummary, result, summary_fields
 
 MOST_WORDS = 10
 
@@ -114,7 +114,7 @@ async def status_check(
 async def _view(tenant: TenantContext, page: Tenant, match: Match, language: str | None) -> MatchView:
     offer = await make_offer(tenant, match.incident, language)
     return MatchView(
-        **incident_summary(tenant, page, match.incident, language).model_dump(),
+        **summary_fields(tenant, page, match.incident, language),
         match_id=match.id,
         relevance=round(match.relevance, 3),
         wording=match.wording,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
@@ -85,20 +85,18 @@ class IncidentView(IncidentSummary):
 def incident_summary(
     tenant: TenantContext, page: Tenant, incident: Incident, language: str | None = None
 ) -> IncidentSummary:
-    return IncidentSummary.model_validate(_summary(tenant, page, incident, language))
+    return IncidentSummary(**summary_fields(tenant, page, incident, language))
 
 
 def incident_view(
     tenant: TenantContext, page: Tenant, incident: Incident, language: str | None = None
 ) -> IncidentView:
-    return IncidentView.model_validate(
-        _summary(tenant, page, incident, language)
-        | {
-            "created_at": incident.created_at,
-            "next_status": incident.status.next,
-            "history_head": incident.history_head,
-            "updates": [_update(update, language) for update in incident.updates],
-        }
+    return IncidentView(
+        **summary_fields(tenant, page, incident, language),
+        created_at=incident.created_at,
+        next_status=incident.status.next,
+        history_head=incident.history_head,
+        updates=[_update(update, language) for update in incident.updates],
     )
 
 
@@ -137,7 +135,10 @@ def result(model: BaseModel) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
 
 
-def _summary(tenant: TenantContext, page: Tenant, incident: Incident, language: str | None) -> dict[str, object]:
+def summary_fields(
+    tenant: TenantContext, page: Tenant, incident: Incident, language: str | None = None
+) -> dict[str, Any]:
+    """The fields of an `IncidentSummary`, for a view that adds its own and shall be made in one step."""
     return {
         "id": incident.id,
         "title": translated(incident.title, incident.title_translations, language),
