@@ -5,7 +5,7 @@ Every flow also runs once with the server killed in the middle.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,12 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from server.components import create_component
+from server.config import Settings
+from server.keys import create_key
+from server.models import Scope
+from server.opening import open_app
+from server.tenants import TenantDraft, context_of, create_tenant
 from tests.served import HERALD, Served, connected, environment, herald, served
 
 pytestmark = pytest.mark.slow
@@ -47,15 +53,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    herald("tenant", "create", "acme", "--name", "Acme", database_url=database_url)
-    agent, operator = (
-        herald("key", "create", scope, "--tenant", "acme", "--scope", scope, database_url=database_url)
-        for scope in ("agent", "operator")
-    )
-    herald("component", "create", "Sign-in", "--tenant", "acme", database_url=database_url)
+async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_app(Settings(database_url=database_url)) as app:
+        await create_tenant(app, TenantDraft(slug="acme", name="Acme"))
+        acme = await context_of(app, "acme")
+        await create_component(acme, "Sign-in")
+        _, agent_key = await create_key(acme, "bot", [Scope.AGENT])
+        _, operator_key = await create_key(acme, "assistant", [Scope.OPERATOR])
     with served(database_url, tmp_path) as server:
-        yield Desk(server, agent, operator)
+        yield Desk(server, agent_key, operator_key)
 
 
 async def call(connect: Connect, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -159,3 +165,32 @@ async def test_the_same_flow_over_stdio(desk: Desk) -> None:
         await call(same, "incident_post_update", incident_id=incident_id, status="resolved")
 
         await assert_resolved(same, desk.server, incident_id)
+
+
+async def test_a_server_that_is_killed_in_a_stream_of_updates_keeps_every_one_it_acknowledged(desk: Desk) -> None:
+    incident_id = await post_incident(desk.operator)
+    acknowledged: list[str] = []
+
+    async def post_updates() -> None:
+        async with desk.operator() as client:
+            for number in range(10_000):
+                arguments = {"incident_id": incident_id, "message": f"Update {number}", "notify": False}
+                answer = await client.call_tool("incident_post_update", arguments)
+                acknowledged.append(answer.structured_content["updates"][-1]["id"])
+
+    async def post_until_killed() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(post_updates)
+            await wait_until(lambda: len(acknowledged) >= 25, seconds=60)
+            desk.server.kill()
+
+    with pytest.raises(ExceptionGroup):  # the connection is gone
+        await post_until_killed()
+    desk.server.start()
+
+    incident = await call(desk.operator, "incident_get", incident_id=incident_id)
+    kept = [update["id"] for update in incident["updates"]]
+    assert set(acknowledged) <= set(kept)
+    assert len(kept) <= 1 + len(acknowledged) + 1  # the first, and the one that was under way
+    told = herald("verify-history", "--tenant", "acme", database_url=desk.server.database_url)
+    assert "as it was written" in told

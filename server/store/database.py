@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,8 +69,10 @@ class Database:
     async def migrate(self) -> None:
         """Bring the schema to this version's, once, however many processes start at the same time.
 
-        Raises `Unavailable` when a newer Herald has already migrated the database.
+        Raises `Unavailable` when a newer Herald has already migrated the database, or SQLite's folder is missing.
         """
+        if self.is_sqlite:
+            _check_folder(Path(self.url.database or ""))
         async with self.write() as connection:
             if not self.is_sqlite:
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
@@ -81,6 +84,11 @@ class Database:
     async def close(self) -> None:
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+def _check_folder(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise Unavailable(f"there is no folder {file.parent} for the database: make it, or name another database")
 
 
 def _sqlite_engine(url: sa.URL, connections: int, read_only: bool) -> AsyncEngine:
