@@ -59,7 +59,7 @@ def test_a_refusal_is_a_sentence(sqlite_url: str, arguments: list[str], said: st
     ("database_url", "said"),
     [
         ("sqlite:////nowhere/herald.db", "there is no folder /nowhere for the database"),
-        ("postgresql://nobody@127.0.0.1:9/herald", "the database cannot be reached"),
+        ("postgresql://nobody@127.0.0.1:9/herald", "the database cannot answer now"),
     ],
 )
 def test_a_database_that_cannot_be_reached_is_named_as_the_reason(database_url: str, said: str) -> None:

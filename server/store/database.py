@@ -148,7 +148,7 @@ async def _begin(connection: AsyncConnection) -> None:
 class _readable_failures:  # noqa: N801 - reads as a phrase: `with _readable_failures():`
     """Turns what a caller can do something about into a refusal; other errors pass.
 
-    `Unavailable` if the database cannot be reached, is locked or is full; `Invalid` for a text that it cannot hold.
+    `Unavailable` if the database is away, locked or full; `Invalid` for a text that it cannot hold.
     """
 
     def __enter__(self) -> None:
