@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
-HANG = "hang"
 DROP = "drop"
 
 Answer = Callable[[str, str], str | None]
@@ -95,8 +94,6 @@ class Session:
         answer = self.sink.answer(stage, self.recipient)
         if answer is None:
             return False
-        if answer == HANG:
-            await asyncio.Event().wait()
         if answer == DROP:
             raise ConnectionResetError
         await self.say(answer)
