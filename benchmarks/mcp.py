@@ -27,8 +27,8 @@ from typing import Any
 import httpx2
 
 ROUNDS = 7
-CALLS = 300
-WARM_UP = 60
+CALLS = 1000
+WARM_UP = 100
 QUERY = "I cannot log in, it always says something went wrong"
 HERALD = Path(sys.executable).with_name("herald")
 REVISION = "2026-07-28"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
@@ -15,6 +17,24 @@ from server.context import Actor, App, TenantContext
 from server.keys import Holder
 from server.models import Scope
 
+Value = TypeVar("Value")
+
+
+class Remembered(Generic[Value]):
+    """The values made last, by what they were made from, so that the same one need not be made again."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple[object, ...], Value] = OrderedDict()
+
+    def get(self, *key: object) -> Value | None:
+        return self._kept.get(key)
+
+    def keep(self, value: Value, *key: object) -> None:
+        self._kept[key] = value
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -22,6 +42,8 @@ class Desk:
 
     app: App
     local: Holder | None = None
+    said: Remembered[Any] = field(default_factory=Remembered)
+    """What `status_check` says of an incident, by everything that it depends on."""
 
 
 class KeyVerifier:

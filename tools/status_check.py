@@ -17,7 +17,7 @@ from server.models import ComponentState, Incident, Match, Tenant, Wording, tran
 from server.pages import overall_state
 from server.subscriptions import make_offer, subscribe_url
 from server.texts import text
-from tools.desk import Desk, tenant_of
+from tools.desk import Desk, Remembered, tenant_of
 from tools.views import IncidentSummary, result, summary_fields
 
 MOST_WORDS = 10
@@ -96,7 +96,8 @@ async def status_check(
     found = await find_matches(tenant, query, asker, limit, min_relevance)
     snapshot = await tenant.app.snapshots.get(tenant.id)
     overall = overall_state(snapshot)
-    views = [await _view(tenant, snapshot.tenant, match, language) for match in found]
+    said = ctx.request_context.lifespan_context.said
+    views = [await _view(said, tenant, snapshot.tenant, match, language) for match in found]
     if explain:
         views = [await _explained(tenant, query, match, view) for match, view in zip(found, views, strict=True)]
     return result(
@@ -111,7 +112,20 @@ async def status_check(
     )
 
 
-async def _view(tenant: TenantContext, page: Tenant, match: Match, language: str | None) -> MatchView:
+async def _view(
+    said: Remembered[MatchView], tenant: TenantContext, page: Tenant, match: Match, language: str | None
+) -> MatchView:
+    """What is said of the incident, which is made once for each version of the tenant, and of this match of it."""
+    key = (tenant.id, page.version, match.incident.id, match.wording, language)
+    view = said.get(*key)
+    if view is None:
+        view = await _new_view(tenant, page, match, language)
+        if view.offer.offer_id in tenant.app.offers.known:  # else it has yet to be written down
+            said.keep(view, *key)
+    return view.model_copy(update={"match_id": match.id, "relevance": round(match.relevance, 3)})
+
+
+async def _new_view(tenant: TenantContext, page: Tenant, match: Match, language: str | None) -> MatchView:
     offer = await make_offer(tenant, match.incident, language)
     return MatchView(
         **summary_fields(tenant, page, match.incident, language),

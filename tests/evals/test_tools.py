@@ -58,9 +58,7 @@ async def picked_right(claude: Any, case: dict[str, Any]) -> bool:
         system=INSTRUCTIONS,
         tools=[
             {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
-            for tool in (
-                closed_tool(published) for published in PUBLISHED if Scope(case["scope"]) in published.scopes
-            )
+            for tool in offered
         ],
         messages=[{"role": "user", "content": case["prompt"]}],
     )
