@@ -226,7 +226,7 @@ def smtp_sink() -> Iterator[int]:
 def delaying_proxy(port: int) -> Iterator[int]:
     """A process that passes everything on 15 ms later in each direction."""
     slow_port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.slow_proxy", str(slow_port), str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks._slow_proxy", str(slow_port), str(port)])
     try:
         wait_for(slow_port)
         yield slow_port
