@@ -61,12 +61,16 @@ class Endpoints:
             await _answer(send, 503, str(error), (b"retry-after", b"1"))
 
     async def _slug_for_guests(self, scope: Scope) -> str | None:
-        """The tenant whose endpoint for guests this is, by its path or by a host name of the tenant's own."""
-        match = PUBLIC_PATH.fullmatch(scope["path"])
-        if match:
-            return match[1]
+        """The tenant whose endpoint for guests this is, by its path or by a host name of the tenant's own.
+
+        Under such a name there is nothing of another tenant: its path leads nowhere.
+        """
         host = Headers(scope=scope).get("host", "").lower().partition(":")[0]
-        return None if host in self._own_hosts else await self._app.hosts.owner(host)
+        owner = None if host in self._own_hosts else await self._app.hosts.owner(host)
+        match = PUBLIC_PATH.fullmatch(scope["path"])
+        if match is None:
+            return owner
+        return match[1] if owner in (None, match[1]) else ""
 
     async def _serve_guest(self, slug: str, scope: Scope, receive: Receive, send: Send) -> None:
         holder = await self._open_tenant(slug)

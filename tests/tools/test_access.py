@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from server.components import create_component
 from server.config import Settings
 from server.context import App
+from server.domains import add_domain, check_domain
 from server.errors import Invalid
 from server.incidents import IncidentDraft, create_incident
 from server.models import Scope
@@ -168,6 +169,33 @@ async def test_an_endpoint_that_is_closed_again_answers_no_more(opened: Endpoint
     await edit_settings(opened.tenant, {"public_mcp": False})
 
     assert (before.status_code, (await guest_post(opened, "acme")).status_code) == (200, 404)
+
+
+async def test_guests_are_let_in_under_the_tenants_own_host_name_and_to_no_other_tenant(opened: Endpoint) -> None:
+    await edit_settings(opened.stranger, {"public_mcp": True})
+    domain = await add_domain(opened.tenant, "status.acme.example")
+
+    async def proof(_name: str, kind: str) -> list[str]:
+        return [domain.token] if kind == "TXT" else []
+
+    await check_domain(opened.tenant, domain.host, proof)
+    sent = {
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "Host": domain.host,
+    }
+
+    own, by_path, foreign = [
+        await opened.http.post(f"{opened.url}{path}", content=json.dumps(LIST), headers=sent)
+        for path in ("/mcp", "/s/acme/mcp", "/s/globex/mcp")
+    ]
+
+    assert {tool["name"] for tool in last_message(own)["result"]["tools"]} == {
+        "status_check",
+        "incident_get",
+        "component_list",
+    }
+    assert (by_path.status_code, foreign.status_code) == (200, 404)
 
 
 async def names(endpoint: Endpoint, key: str, **headers: str) -> set[str]:
