@@ -20,6 +20,7 @@ from server.context import TenantContext
 from server.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from server.ids import new_id
 from server.links import incident_url
+from server.markup import plain
 from server.matching import MAX_CHARACTERS, explain, matchable, readable, relevances
 from server.models import (
     CardOutcome,
@@ -108,6 +109,7 @@ class Action(StrEnum):
 class Said(Model):
     at: Utc
     message: str
+    """Without the marks of Markdown, on one line."""
 
 
 class Candidate(Model):
@@ -434,7 +436,7 @@ def _candidate(tenant: TenantContext, snapshot: Snapshot, incident: Incident, sc
         confidence=round(score, 3),
         confidence_in_words=Confidence.of(score, snapshot.tenant.settings),
         started_at=incident.started_at,
-        latest_update=Said(at=latest.at, message=latest.content.message or "") if latest else None,
+        latest_update=Said(at=latest.at, message=plain(latest.content.message or "")) if latest else None,
         url=incident_url(tenant.app.settings, snapshot.tenant, incident),
     )
 
