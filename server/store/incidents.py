@@ -142,7 +142,7 @@ def _incident(row: sa.RowMapping, updates: Sequence[Update], affected: Sequence[
 
 def _only(found: list[Incident], name: str) -> Incident:
     if not found:
-        raise NotFound(f"there is no incident {name!r}; incident_list shows those that exist")
+        raise NotFound(f"there is no incident {name!r}; take an id from status_check or incident_list")
     return found[0]
 
 

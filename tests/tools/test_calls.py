@@ -54,7 +54,7 @@ async def test_a_refusal_of_an_operation_says_what_to_do(endpoint: Endpoint, era
         missing = await refusal(client, "incident_get", incident_id="inc_none")
 
     assert unknown == f"unknown component 'Payments'; the components are: {api.id} (API)"
-    assert missing == "there is no incident 'inc_none'; incident_list shows those that exist"
+    assert missing == "there is no incident 'inc_none'; take an id from status_check or incident_list"
 
 
 async def test_an_unexpected_failure_keeps_its_text_to_itself(
