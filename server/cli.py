@@ -33,6 +33,10 @@ herald.add_typer(docs_commands, name="docs")
 herald.add_typer(tenant_commands, name="tenant")
 herald.add_typer(component_commands, name="component")
 herald.add_typer(key_commands, name="key")
+eval_commands = typer.Typer(help="Measure what the models do, on labelled text.", no_args_is_help=True)
+subscriber_commands = typer.Typer(help="What is kept of a person.", no_args_is_help=True)
+herald.add_typer(eval_commands, name="eval")
+herald.add_typer(subscriber_commands, name="subscriber")
 domain_commands = typer.Typer(help="Host names of a tenant's own for its status page.", no_args_is_help=True)
 herald.add_typer(domain_commands, name="domain")
 mail_commands = typer.Typer(
@@ -278,6 +282,39 @@ def mail_allow(
 ) -> None:
     """Let an address be written to again after a bounce, a complaint or "never write to me again"."""
     _run(_mail_allow(_settings(database), tenant, address))
+
+
+# ------------------------------------------------------------------------------------------ people and consent
+
+
+@subscriber_commands.command("export")
+def subscriber_export(
+    address: Annotated[str, typer.Argument(help="The person's e-mail address.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Print everything that is kept of an address, as JSON."""
+    _run(_subscriber_export(_settings(database), tenant, address))
+
+
+@subscriber_commands.command("erase")
+def subscriber_erase(
+    address: Annotated[str, typer.Argument(help="The person's e-mail address.")],
+    tenant: TenantOption,
+    database: DatabaseOption = None,
+) -> None:
+    """Forget an address: its subscriptions, requests, mail and evidence of consent."""
+    _run(_subscriber_erase(_settings(database), tenant, address))
+
+
+@eval_commands.command("consent")
+def eval_consent(
+    files: Annotated[list[Path], typer.Argument(help="Labelled replies, one JSON object a line.")],
+    analyzer: Annotated[str, typer.Option(help="local or anthropic.")] = "local",
+    json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """How often is a reply read as a yes that is none, and how many of the yeses are found?"""
+    _run(_eval_consent(_settings(None), files, analyzer, json_only))
 
 
 # ------------------------------------------------------------------------------------------------- history
@@ -537,6 +574,43 @@ async def _key_revoke(settings: Settings, slug: str, key_id: str) -> None:
     async with open_app(settings) as app:
         await revoke_key(await context_of(app, slug), key_id)
         out.print(f"Revoked {key_id}.", highlight=False)
+
+
+async def _subscriber_export(settings: Settings, slug: str, address: str) -> None:
+    from server.consent import export_person
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        kept = await export_person(await context_of(app, slug), address)
+        out.print_json(data=kept, ensure_ascii=False)
+
+
+async def _subscriber_erase(settings: Settings, slug: str, address: str) -> None:
+    from server.consent import erase_person
+    from server.errors import NotFound
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        if not await erase_person(await context_of(app, slug), address):
+            raise NotFound("nothing is kept of this address")
+        out.print("Erased.")
+
+
+async def _eval_consent(settings: Settings, files: list[Path], analyzer: str, json_only: bool) -> None:
+    from server.analyzers import open_analyzer
+    from server.consent_evaluation import evaluate_consent
+
+    async with open_analyzer(settings, analyzer) as opened:
+        figures = await evaluate_consent(files, opened)
+    if not json_only:
+        table = Table("offer", "rows", "false yes", "yes recall", "no recall", "address")
+        for name, found in (("all", figures), *((n, figures[n]) for n in ("known_offer", "foreign_offer"))):
+            cells = ("rows", "false_yes_rate", "yes_recall", "no_recall", "address_accuracy")
+            table.add_row(name, *("–" if found[cell] is None else f"{found[cell]:.4g}" for cell in cells))
+        out.print(table)
+    out.print_json(data=figures, ensure_ascii=False)
 
 
 async def _verify_history(settings: Settings, slug: str, incident: str | None) -> None:

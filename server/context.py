@@ -17,6 +17,7 @@ from server.store import audit, changes, tenants
 from server.store.database import Database
 
 if TYPE_CHECKING:
+    from server.analyzers import Analyzer
     from server.domains import Hosts
     from server.inference import Inference
     from server.keys import Keyring
@@ -41,6 +42,7 @@ class App:
     signer: Signer
     keyring: Keyring
     offers: OfferBook
+    analyzer: Analyzer
     network_limits: NetworkLimits
     hosts: Hosts
     clock: Callable[[], datetime]

@@ -235,6 +235,10 @@ class TenantSettings(Model):
     """Whether the Sidekick looks for incidents by itself; if not, it shows only those that were linked."""
     highlights: bool = True
     """Whether the Sidekick may be asked which words carried a match."""
+    verify_unclear_replies: bool = False
+    """Whether a reply that is no clear yes, but that the agent takes for one, brings a verification mail."""
+    consent_days: int = Field(default=1095, ge=1, le=3650)
+    """How long a customer's reply is kept as evidence of their consent."""
     reply_templates: dict[Language, dict[ReplyPart, ReplyWording]] = Field(default_factory=dict)
     """Sentences of the Sidekick's reply in the tenant's own words, by language; the others stay ours."""
 
@@ -494,6 +498,24 @@ class Signup(Model):
     created_at: Utc
     expires_at: Utc
     confirmed_at: Utc | None
+
+
+class Consent(Model):
+    """What shows that a customer agreed: the question, their exact words, and who read them as what."""
+
+    id: str
+    topic: Topic
+    address: str
+    offer: str
+    """Empty if the customer asked for mail unasked."""
+    reply: str
+    verdict: str
+    reason: str
+    analyzer: str
+    conversation: str | None
+    """A keyed hash of the host's own id."""
+    key_id: str
+    at: Utc
 
 
 class Offer(Model):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from embeddings.matcher import Matcher
 from embeddings.profiles import default_cache_dir
+from server.analyzers import Analyzer, open_analyzer
 from server.config import Settings
 from server.context import App
 from server.domains import Hosts
@@ -37,11 +38,15 @@ async def open_app(
     clock: Callable[[], datetime] = utc_now,
     fixed_keys: Mapping[str, Holder] | None = None,
     inference: Inference | None = None,
+    analyzer: Analyzer | None = None,
 ) -> AsyncIterator[App]:
     """The process on its migrated database. The text model is loaded by whoever starts `app.inference`."""
     database = Database(settings.database_url)
     inference = inference or Inference(lambda: _load_matcher(settings))
+    resources = AsyncExitStack()
     try:
+        if analyzer is None:
+            analyzer = await resources.enter_async_context(open_analyzer(settings))
         await database.migrate()
         recorder = Recorder(database, clock)
         yield App(
@@ -54,11 +59,13 @@ async def open_app(
             signer=await Signer.load(settings, database),
             keyring=Keyring(database, recorder, fixed_keys),
             offers=OfferBook(),
+            analyzer=analyzer,
             network_limits=NetworkLimits(clock),
             hosts=Hosts(database, clock),
             clock=clock,
         )
     finally:
+        await resources.aclose()
         await inference.close()
         await database.close()
 
@@ -67,6 +74,7 @@ async def open_app(
 async def background_work(app: App, *, sends_mail: bool = False) -> AsyncIterator[None]:
     """Load the model, follow other processes' changes, write counters and send mail while the block runs."""
     app.inference.start()
+    app.analyzer.start()
     stop = asyncio.Event()
     works = [app.snapshots.follow, app.recorder.run, *([Worker(app).run] if sends_mail else [])]
     tasks = [asyncio.create_task(work(stop)) for work in works]

@@ -10,8 +10,10 @@ from threading import Lock
 
 import pytest
 
+from embeddings.consent.model import ConsentModel
 from embeddings.matcher import Matcher
 from embeddings.profiles import default_cache_dir
+from server.analyzers import LocalAnalyzer
 from server.config import Settings
 from server.context import Actor, App, TenantContext
 from server.inference import Inference
@@ -76,6 +78,17 @@ def _load() -> Matcher:
     return Matcher.load("multilingual", default_cache_dir())
 
 
+def real_consent_model() -> ConsentModel:
+    """The real model that reads replies, loaded once for the whole run by the first test that needs it."""
+    with _LOADING:
+        return _load_consent_model()
+
+
+@cache
+def _load_consent_model() -> ConsentModel:
+    return ConsentModel.load(default_cache_dir())
+
+
 _LOADING = Lock()
 
 
@@ -85,9 +98,17 @@ def settings(database_url: str) -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings, clock: Clock) -> AsyncIterator[App]:
+async def analyzer() -> AsyncIterator[LocalAnalyzer]:
+    """What reads replies without a network, with the real model behind it."""
+    local = LocalAnalyzer(real_consent_model)
+    yield local
+    await local.close()
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: Clock, analyzer: LocalAnalyzer) -> AsyncIterator[App]:
     """The process on an empty migrated database of each kind, with the real model behind it."""
-    async with open_app(settings, clock=clock, inference=Inference(real_matcher)) as opened:
+    async with open_app(settings, clock=clock, inference=Inference(real_matcher), analyzer=analyzer) as opened:
         yield opened
 
 

@@ -78,7 +78,15 @@ class Lexicon:
             found = self._cut(text, self.loose)
         return found
 
+    def beginnings(self, text: str) -> Covers:
+        """The covers of all beginnings of the text, itself included."""
+        return frozenset().union(*self._reached(text, self.exact)[1:])
+
     def _cut(self, text: str, roles: dict[str, frozenset[str]]) -> Covers:
+        return frozenset(self._reached(text, roles)[-1])
+
+    def _reached(self, text: str, roles: dict[str, frozenset[str]]) -> list[set[str]]:
+        """For each position the covers of what stands before it."""
         parts = text.split() if self.spaced else list(text.replace(" ", ""))
         glue, longest = (" ", LONGEST_PHRASE) if self.spaced else ("", LONGEST_RUN)
         reached: list[set[str]] = [{""}, *(set() for _ in parts)]
@@ -88,7 +96,7 @@ class Lexicon:
             for end in range(start + 1, min(len(parts), start + longest) + 1):
                 for role in roles.get(glue.join(parts[start:end]), ()):
                     reached[end].update(cover + role for cover in before if len(cover) < MOST_PHRASES)
-        return frozenset(reached[-1])
+        return reached
 
 
 def judge(reply: str, language: str) -> Verdict | None:
@@ -102,6 +110,19 @@ def judge(reply: str, language: str) -> Verdict | None:
             return verdict
     anywhere = {_judge(reply, candidate) for candidate in phrases.languages()} - {None}
     return Verdict.YES if anywhere == {Verdict.YES} else None
+
+
+def judge_in(reply: str, language: str) -> Verdict | None:
+    """As `judge`, read in that language alone."""
+    return _judge(reply, language)
+
+
+def begins_with_a_request(clause: str, language: str, by_mail: bool = False) -> bool:
+    """Whether a clause begins with a phrase that asks to be told (by mail), whatever follows it."""
+    wanted = set("M") if by_mail else set("AM")
+    text = folded(clause)
+    beginnings = (lexicon(candidate).beginnings(text) for candidate in dict.fromkeys((language, "en")))
+    return any(set(c) & wanted and AGREES.fullmatch(c) for covers in beginnings for c in covers)
 
 
 def asks_for_mail(reply: str, language: str) -> bool:

@@ -60,10 +60,6 @@ class ConsentModel:
         shares: NDArray[np.float32] = exponents / exponents.sum()
         return shares
 
-    def warm_up(self) -> None:
-        """Run the network once, so that the first customer does not wait for it."""
-        self.probabilities("yes")
-
 
 def readable(reply: str) -> str:
     """The reply as the network reads it, in training and after."""

@@ -30,7 +30,7 @@ OFFERS = (
     "offers inverted mind",
     "offers inverted",
 )
-OTHERS = ("filler", "not this address")
+OTHERS = ("filler", "not this address", "please", "reservation")
 
 
 @cache

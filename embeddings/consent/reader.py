@@ -20,8 +20,11 @@ from embeddings.consent.writing import folded, is_question
 SURE = 0.97
 SURE_WITH_A_YES_AHEAD = 0.8
 SURE_ENOUGH_OF_NO = 0.7
-SURE_ENOUGH_OF_MAIL = 0.5
+SURE_WITH_A_REQUEST = 0.9
 LONGEST_READ = 4000  # in characters; nobody agrees in more
+
+
+_SEPARATOR = re.compile(r"[.!?;:,،、，。！？؟\n]+(?!\w)|(?<=[、，。！？])|\s[-–—]\s|\band\b")
 
 
 class Reason(StrEnum):
@@ -83,14 +86,21 @@ def read(reply: str, offer: str, offer_is_known: bool, model: Model, language: s
 
 def _to_ours(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
     listed = grammar.judge(text, language)
+    if listed is Verdict.YES and signs.is_scornful(text):  # to the tables an emoji is but punctuation
+        return Verdict.UNCLEAR, Reason.SCORNFUL
     if listed is not None:
         return listed, _OF_THE_TABLES[listed]
     no, _, yes = model.probabilities(text)
     against = _sign_against(text)
-    if against is None and yes >= SURE_WITH_A_YES_AHEAD and _begins_with_a_yes(text, language):
-        return Verdict.YES, Reason.AGREES
-    if against is None and yes >= SURE:
-        return Verdict.YES, Reason.AGREES
+    if against is None and not _begins_with_a_no(text, language):
+        if yes >= SURE:
+            return Verdict.YES, Reason.AGREES
+        if yes >= SURE_WITH_A_YES_AHEAD and _begins_with_a_yes(text, language):
+            return Verdict.YES, Reason.AGREES
+        if no < SURE_ENOUGH_OF_NO and _begins_with_a_courteous_yes(text, language):
+            return Verdict.YES, Reason.AGREES
+        if yes >= SURE_WITH_A_REQUEST and _asks_to_be_told(text, language):
+            return Verdict.YES, Reason.AGREES
     if no >= SURE_ENOUGH_OF_NO and against is not Reason.INSTRUCTED:
         return Verdict.NO, Reason.DECLINES
     return Verdict.UNCLEAR, against or Reason.NO_CLEAR_ANSWER
@@ -99,7 +109,43 @@ def _to_ours(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
 def _to_any(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
     if grammar.asks_for_mail(text, language):
         return Verdict.YES, Reason.ASKS_FOR_MAIL
+    asked = _sign_against(text) is None and _asks_to_be_told(text, language, by_mail=True)
+    if asked and model.probabilities(text)[2] >= SURE_WITH_A_REQUEST:
+        return Verdict.YES, Reason.ASKS_FOR_MAIL
     return Verdict.UNCLEAR, Reason.NOT_ABOUT_MAIL
+
+
+def _asks_to_be_told(text: str, language: str, by_mail: bool = False) -> bool:
+    """One of its clauses begins with such a request, and nothing in it restricts or denies."""
+    if signs.has_reservation(text, language) or signs.channel(text):
+        return False
+    return any(grammar.begins_with_a_request(clause, language, by_mail) for clause in _clauses(text))
+
+
+def _begins_with_a_courteous_yes(text: str, language: str) -> bool:
+    """ "Yes please, we have a deadline": a polite yes answers the question, what follows is why.
+
+    A bare yes does not do: "Yes, we have a deadline" may answer something else. Nor does it do if what follows
+    restricts it, names another channel or asks for the repair.
+    """
+    ends = [match.end() for match in _SEPARATOR.finditer(text)]
+    for end in reversed(ends):
+        head, rest = text[:end], text[end:]
+        if not rest.strip() or not signs.says_please(head, language):
+            continue
+        if grammar.judge_in(head, language) is not Verdict.YES:
+            continue
+        restricted = signs.has_reservation(rest, language) or signs.channel(rest) or signs.asks_for_a_repair(rest)
+        return not restricted and grammar.judge(rest, language) in (None, Verdict.YES)
+    return False
+
+
+def _begins_with_a_no(text: str, language: str) -> bool:
+    return grammar.judge_in(_clauses(text)[0], language) is Verdict.NO
+
+
+def _clauses(text: str) -> list[str]:
+    return [part for part in _SEPARATOR.split(text) if part.strip()] or [text]
 
 
 def _sign_against(text: str) -> Reason | None:
@@ -128,3 +174,9 @@ _OF_THE_TABLES = {
     Verdict.NO: Reason.DECLINES,
     Verdict.UNCLEAR: Reason.NO_CLEAR_ANSWER,
 }
+
+
+def warm_up(model: Model) -> None:
+    """Read the tables and run the network once, so that the first customer does not wait for it."""
+    read("?!", "?", True, model)
+    model.probabilities("yes")

@@ -4,7 +4,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-from embeddings.consent.writing import ADDRESS, without_addresses
+from embeddings.consent import phrases
+from embeddings.consent.writing import ADDRESS, folded, has_spaces, without_addresses
 
 FOLDER = Path(__file__).parent / "signs"
 CHANNELS = ("phone", "sms", "chat")
@@ -39,6 +40,20 @@ def speaks_for_another(reply: str) -> bool:
     return bool(_pattern("third_person").search(without_addresses(reply)) or "\n" in reply.strip())
 
 
+def asks_for_a_repair(text: str) -> bool:
+    """It asks that the fault be mended: a "yes, please" before that may mean the mending."""
+    return bool(_pattern("repair").search(text))
+
+
+def has_reservation(text: str, language: str) -> bool:
+    """It holds a word that denies, restricts or sets against: not, but, only, if."""
+    return any(_holds_word(text, candidate, "reservation") for candidate in dict.fromkeys((language, "en")))
+
+
+def says_please(text: str, language: str) -> bool:
+    return _holds_word(text, language, "please")
+
+
 def is_scornful(reply: str) -> bool:
     return bool(_SCORN.search(reply))
 
@@ -47,6 +62,21 @@ def channel(reply: str) -> str | None:
     """A channel other than mail that the reply names."""
     rest = without_addresses(reply)
     return next((name for name in CHANNELS if _pattern(f"channel/{name}").search(rest)), None)
+
+
+def _holds_word(text: str, language: str, section: str) -> bool:
+    found = _words(language, section)
+    return bool(found and found.search(folded(text)))
+
+
+@cache
+def _words(language: str, section: str) -> re.Pattern[str] | None:
+    """The words of a section of the language's table, as whole words where the language parts words."""
+    rows = phrases.sections(language).get(section, ()) if language in phrases.languages() else ()
+    if not rows:
+        return None
+    either = "|".join(re.escape(folded(row)) for row in rows)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)" if has_spaces(language) and language != "ko" else either)
 
 
 @cache

@@ -339,6 +339,30 @@ offers = sa.Table(
     comment="What customers were asked before they said yes. One row per wording, not per customer.",
 )
 
+consents = sa.Table(
+    "consents",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    sa.Column("topic", sa.String(16), nullable=False),
+    sa.Column("subject_id", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(320), nullable=False),
+    sa.Column("address_key", sa.String(320), nullable=False),
+    sa.Column("offer", sa.Text, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("analyzer", sa.String(200), nullable=False),
+    sa.Column("conversation", sa.String(64), nullable=True),
+    _id("key_id", nullable=False),
+    _time("at"),
+    _of_tenant(),
+    sa.UniqueConstraint("tenant_id", "conversation", "topic", "subject_id"),
+    sa.Index(None, "tenant_id", "address_key"),
+    sa.Index(None, "tenant_id", "key_id", "at"),
+    comment="What customers answered when they agreed. Without a conversation, any number for one topic.",
+)
+
 channels = sa.Table(
     "channels",
     metadata,
