@@ -787,6 +787,7 @@ def _print_what_to_try(settings: Settings) -> None:
         "[bold]Herald is running.[/bold] Press Ctrl-C to stop it.",
         "",
         f"  Status page    {url}/s/{SLUG}",
+        f"  Support inbox  {url}/demo/inbox",
         f"  Its mail       {url}/demo/mail",
         f"  MCP endpoint   {url}/mcp",
         f"  Agent key      {AGENT_KEY}",

@@ -25,6 +25,11 @@ class SettingsView(BaseModel):
     card_threshold: Annotated[float, Field(description="From this probability on a match is `likely`")]
     mention_threshold: Annotated[float, Field(description="Below this probability a match is left out")]
     public_mcp: Annotated[bool, Field(description="Whether anybody may ask the page over MCP, without a key")]
+    discovery: Annotated[bool, Field(description="Whether the Sidekick looks for incidents by itself")]
+    highlights: Annotated[bool, Field(description="Whether the Sidekick may show which words matched")]
+    reply_templates: Annotated[
+        dict[str, dict[str, str]], Field(description="Own sentences of the Sidekick's reply, by language")
+    ]
 
 
 async def page_settings_get(ctx: Context[Desk]) -> Annotated[CallToolResult, SettingsView]:
@@ -57,6 +62,14 @@ async def page_settings_update(
     public_mcp: Annotated[
         bool | None, Field(description="Let anybody ask the page over MCP without a key, reading only")
     ] = None,
+    discovery: Annotated[
+        bool | None, Field(description="Let the Sidekick look for incidents; false: only linked ones are shown")
+    ] = None,
+    highlights: Annotated[bool | None, Field(description="Let the Sidekick show which words matched")] = None,
+    reply_templates: Annotated[
+        dict[str, dict[str, str]] | None,
+        Field(description="Replaces all own sentences of replies, such as `{'en': {'sorry': 'Sorry.'}}`"),
+    ] = None,
 ) -> Annotated[CallToolResult, SettingsView]:
     """Change settings of the status page and of the matching. What is left out stays.
 
@@ -74,6 +87,9 @@ async def page_settings_update(
         "card_threshold": card_threshold,
         "mention_threshold": mention_threshold,
         "public_mcp": public_mcp,
+        "discovery": discovery,
+        "highlights": highlights,
+        "reply_templates": reply_templates,
     }
     changes = {name: value or None if value == "" else value for name, value in given.items() if value is not None}
     return _shown(await edit_settings(tenant, changes))
