@@ -74,7 +74,7 @@ def shop_at_own_host(shop: str) -> str:
     return f"http://{OWN_HOST}:{urlsplit(shop).port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is open, no async test of another module could run
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a sandbox: it shows our own pages alone."""
     if CHROMIUM is None:
