@@ -37,8 +37,9 @@ bench: $(DEV)  ## run the benchmarks, each against the raw limit
 	@set -e; for file in benchmarks/[a-z]*.py; do name=$$(basename $$file .py); \
 		echo "benchmarks.$$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
-eval: $(DEV)  ## measure how well matching answers
-	$(BIN)/herald eval $(ARGS)
+eval: $(DEV)  ## measure how well matching and consent are read, on the text in the repository
+	$(BIN)/herald eval match embeddings/training/match_dev.jsonl $(ARGS)
+	$(BIN)/herald eval consent embeddings/training/consent_dev.jsonl $(ARGS)
 
 python:
 	@test -n "$(PYTHON)" || { echo "Herald needs Python 3.11, 3.12, 3.13 or 3.14, and finds none on the PATH." >&2; \

@@ -35,7 +35,9 @@ herald.add_typer(component_commands, name="component")
 herald.add_typer(key_commands, name="key")
 eval_commands = typer.Typer(help="Measure what the models do, on labelled text.", no_args_is_help=True)
 subscriber_commands = typer.Typer(help="What is kept of a person.", no_args_is_help=True)
+train_commands = typer.Typer(help="Train what the models add to their packaged weights.", no_args_is_help=True)
 herald.add_typer(eval_commands, name="eval")
+herald.add_typer(train_commands, name="train")
 herald.add_typer(subscriber_commands, name="subscriber")
 domain_commands = typer.Typer(help="Host names of a tenant's own for its status page.", no_args_is_help=True)
 herald.add_typer(domain_commands, name="domain")
@@ -307,6 +309,17 @@ def subscriber_erase(
     _run(_subscriber_erase(_settings(database), tenant, address))
 
 
+@eval_commands.command("match")
+def eval_match(
+    files: Annotated[list[Path], typer.Argument(help="Labelled messages, one tenant a line.")],
+    threshold: Annotated[float, typer.Option(help="From which probability on a card is shown.")] = 0.5,
+    plot: Annotated[Path | None, typer.Option(help="Draw reliability and precision-recall into this PNG.")] = None,
+    json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Is the right incident found, and can the probability be believed?"""
+    _eval_match(_settings(None), files, threshold, plot, json_only)
+
+
 @eval_commands.command("consent")
 def eval_consent(
     files: Annotated[list[Path], typer.Argument(help="Labelled replies, one JSON object a line.")],
@@ -315,6 +328,35 @@ def eval_consent(
 ) -> None:
     """How often is a reply read as a yes that is none, and how many of the yeses are found?"""
     _run(_eval_consent(_settings(None), files, analyzer, json_only))
+
+
+@train_commands.command("match")
+def train_match(
+    report: Annotated[
+        bool, typer.Option("--report", help="Print the figures on authors left out, as JSON.")
+    ] = False,
+) -> None:
+    """Train, calibrate and save the matching adapter from the text in the repository. Takes over an hour."""
+    from embeddings.train import Recipe
+    from embeddings.train import train_match as train
+
+    figures = train(_cache_dir(_settings(None)), Recipe(), log=err.print)
+    if report:
+        out.print_json(data=figures)
+
+
+@herald.command()
+def calibrate(
+    model: Annotated[
+        str | None, typer.Option(help="A profile, a folder or a hub name; the configured one.")
+    ] = None,
+) -> None:
+    """Fit a scorer for a model from the text in the repository."""
+    from embeddings.calibrate import calibrate as fit
+
+    settings = _settings(None)
+    path = fit(model or settings.embedding_model, _cache_dir(settings), log=err.print)
+    out.print(f"Fitted {path}.", highlight=False, soft_wrap=True)
 
 
 # ------------------------------------------------------------------------------------------------- history
@@ -598,6 +640,28 @@ async def _subscriber_erase(settings: Settings, slug: str, address: str) -> None
         out.print("Erased.")
 
 
+def _eval_match(
+    settings: Settings, files: list[Path], threshold: float, plot: Path | None, json_only: bool
+) -> None:
+    from embeddings.evaluation import judge, report
+    from embeddings.evaluation import plot as draw
+    from embeddings.labelled import read_tenants
+    from embeddings.matcher import Matcher
+
+    _prepare_model(settings)
+    matcher = Matcher.load(settings.embedding_model, _cache_dir(settings))
+    judged = judge(read_tenants(files), matcher)
+    figures = report(judged, threshold)
+    if plot is not None:
+        draw(judged, plot)
+    if not json_only:
+        names = ("top1", "auc", "precision", "recall", "f1", "brier", "ece", "unposted_false_card_rate")
+        table = Table(*names)
+        table.add_row(*("–" if figures[name] is None else f"{figures[name]:.3f}" for name in names))
+        out.print(table)
+    out.print_json(data=figures, ensure_ascii=False)
+
+
 async def _eval_consent(settings: Settings, files: list[Path], analyzer: str, json_only: bool) -> None:
     from server.analyzers import open_analyzer
     from server.consent_evaluation import evaluate_consent
@@ -761,19 +825,24 @@ def _valid(model: Any, **values: Any) -> Any:
         raise Invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
+def _cache_dir(settings: Settings) -> Path:
+    from embeddings.profiles import default_cache_dir
+
+    return settings.cache_dir or default_cache_dir()
+
+
 def _prepare_model(settings: Settings) -> None:
     """Build the model's folder on first use, with a bar: it takes a while, and silence looks like a fault."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from embeddings.profiles import default_cache_dir, prepare, resolve
+    from embeddings.profiles import prepare, resolve
 
-    folder: Path = settings.cache_dir or default_cache_dir()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bars:
         task = bars.add_task("Preparing the text model", total=None)
         prepare(
             resolve(settings.embedding_model),
-            folder,
+            _cache_dir(settings),
             lambda done, total, what: bars.update(task, completed=done, total=total, description=what),
         )
 
