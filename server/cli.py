@@ -332,9 +332,7 @@ def eval_consent(
 
 @train_commands.command("match")
 def train_match(
-    report: Annotated[
-        bool, typer.Option("--report", help="Print the figures on authors left out, as JSON.")
-    ] = False,
+    report: Annotated[bool, typer.Option("--report", help="Print the figures on authors left out.")] = False,
 ) -> None:
     """Train, calibrate and save the matching adapter from the text in the repository. Takes over an hour."""
     from embeddings.train import Recipe
