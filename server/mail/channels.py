@@ -122,7 +122,7 @@ async def save_channel(tenant: TenantContext, channel: Channel, password: str | 
     if channel.reply_to is not None:
         read_address(channel.reply_to)
     sealed = password and tenant.app.signer.seal(password, tenant.id, "channels", "password")
-    values = channel.model_dump() | {"sealed_password": sealed or None, "changed_at": tenant.now(), "dkim": []}
+    values = channel.model_dump() | {"sealed_password": sealed or None, "changed_at": tenant.now()}
     async with tenant.write() as db:
         await rows.save(db, tenant.id, values)
         await tenant.audit(db, "channel.save", tenant.id, host=channel.host, from_address=channel.from_address)

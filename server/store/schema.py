@@ -378,7 +378,6 @@ channels = sa.Table(
     sa.Column("connections", sa.Integer, nullable=False),
     sa.Column("per_minute", sa.Integer, nullable=True),
     sa.Column("bounce_domain", sa.String(255), nullable=True),
-    _json("dkim"),
     _time("changed_at"),
     _time("paused_until", null=True),
     sa.Column("trouble", sa.String(500), nullable=True),

@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("connections", sa.Integer(), nullable=False),
         sa.Column("per_minute", sa.Integer(), nullable=True),
         sa.Column("bounce_domain", sa.String(length=255), nullable=True),
-        sa.Column("dkim", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trouble", sa.String(length=500), nullable=True),
