@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any, cast
@@ -63,10 +64,14 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-async def serve(app: App) -> None:
-    """Serve until SIGINT or SIGTERM, then end within three seconds. Raises Refused if the port is taken."""
+async def serve(app: App, announce: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then end within three seconds.
+
+    `announce` is called once nothing can go wrong any more. Raises Refused if the address cannot be listened on.
+    """
     herald = Herald(app)
     listening = _listen(app.settings.host, app.settings.port)
+    announce()
     config = uvicorn.Config(
         cast(Any, herald),
         log_config=None,
@@ -86,5 +91,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise Refused(f"cannot listen on {host}:{port} ({error.strerror}): choose another with --port") from error
+        hint = "--port" if error.errno == errno.EADDRINUSE else "--host or --port"
+        raise Refused(f"cannot listen on {host}:{port} ({error.strerror}): choose another {hint}") from error
     return listening

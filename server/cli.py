@@ -7,12 +7,15 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from embeddings.errors import EmbeddingError
 from server.config import Settings
 from server.errors import HeraldError
 from server.models import ComponentState, Scope
@@ -66,9 +69,10 @@ def main() -> None:
     """The console script. A refusal is a sentence and exit code 1, never a traceback."""
     try:
         herald()
-    except HeraldError as error:
-        err.print(f"[red]herald:[/red] {error}", highlight=False)
-        sys.exit(1)
+    except (HeraldError, EmbeddingError) as error:
+        _refuse(str(error))
+    except ValidationError as error:
+        _refuse(_first_problem(error))
 
 
 # ------------------------------------------------------------------------------------------------- running
@@ -392,8 +396,7 @@ async def _demo(settings: Settings) -> None:
     async with open_app(settings, fixed_keys=None) as app:
         keys = seeded.demo_keys((await seeded.demo_tenant(app)).id)
     async with open_app(settings, fixed_keys=keys) as app:
-        _print_what_to_try(settings)
-        await serve_app(app)
+        await serve_app(app, lambda: _print_what_to_try(settings))
 
 
 async def _serve(settings: Settings) -> None:
@@ -402,8 +405,7 @@ async def _serve(settings: Settings) -> None:
 
     _log_to_stderr()
     async with open_app(settings) as app:
-        err.print(f"Herald serves on {settings.base_url}", highlight=False)
-        await serve_app(app)
+        await serve_app(app, lambda: _say_where(settings))
 
 
 async def _mcp(settings: Settings, slug: str, scopes: frozenset[Scope]) -> None:
@@ -481,7 +483,7 @@ async def _mail_channel(settings: Settings, slug: str, channel: dict[str, Any], 
     from server.tenants import context_of
 
     async with open_app(settings) as app:
-        await save_channel(await context_of(app, slug), _valid(Channel, **channel), password)
+        await save_channel(await context_of(app, slug), Channel(**channel), password)
         out.print("Saved. Try it with `herald mail test ADDRESS`.", highlight=False)
 
 
@@ -539,7 +541,7 @@ async def _tenant_create(settings: Settings, slug: str, name: str) -> None:
     from server.tenants import TenantDraft, create_tenant
 
     async with open_app(settings) as app:
-        tenant = await create_tenant(app, _valid(TenantDraft, slug=slug, name=name))
+        tenant = await create_tenant(app, TenantDraft(slug=slug, name=name))
         out.print(f"Created [bold]{tenant.slug}[/bold]; its page: {page_url(settings, tenant)}", highlight=False)
 
 
@@ -791,8 +793,19 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _settings(database: str | None, **options: Any) -> Settings:
+    """Of the environment and the command line. Raises ValidationError, which `main` tells as a sentence."""
     given = {"database_url": database, **options}
     return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _say_where(settings: Settings) -> None:
+    err.print(f"Herald serves on {settings.base_url}", highlight=False)
+    if settings.is_unreachable:
+        err.print(
+            "[yellow]Set HERALD_PUBLIC_URL to the address under which it is reached:[/yellow] "
+            "until then links lead to this machine, and /mcp answers to it alone.",
+            highlight=False,
+        )
 
 
 def _offer(read_only: bool | None, toolsets: str | None) -> dict[str, Any]:
@@ -810,17 +823,19 @@ def _scopes(text: str) -> frozenset[Scope]:
         raise Invalid(f"unknown scope in {text!r}; the scopes are {', '.join(Scope)}") from error
 
 
-def _valid(model: Any, **values: Any) -> Any:
-    """The model of what was typed; a wrong value is told as a sentence."""
-    from pydantic import ValidationError
+def _refuse(sentence: str) -> NoReturn:
+    err.print(f"[red]herald:[/red] {escape(sentence)}", highlight=False)
+    sys.exit(1)
 
-    from server.errors import Invalid
 
-    try:
-        return model(**values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise Invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+def _first_problem(error: ValidationError) -> str:
+    """What was typed wrongly, as a sentence."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    if error.title == Settings.__name__:
+        name = f"HERALD_{name.upper()}"
+    said = "use a-z, 0-9 and hyphens, such as acme" if name == "slug" else first["msg"]
+    return f"{name}: {said.removeprefix('Value error, ')}"
 
 
 def _cache_dir(settings: Settings) -> Path:

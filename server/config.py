@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
+
+
+def _listed(value: object) -> object:
+    """`a,b` as people write it in an environment variable, or a JSON list."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return TypeAdapter(tuple[str, ...]).validate_json(value)
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -21,14 +36,14 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     public_url: str | None = None
     """Where the outside world reaches this server; `http://HOST:PORT` by default."""
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: Listed = ()
     """Host headers that `/mcp` accepts besides loopback and the host of `public_url`."""
-    panel_origins: tuple[str, ...] = ()
-    """Where the Sidekick's panel may be framed and called from, such as `["https://acme.zendesk.com"]`."""
+    panel_origins: Listed = ()
+    """Where the Sidekick's panel may be framed and called from, such as `https://acme.zendesk.com`."""
     read_only: bool = False
     """Offer only the MCP tools that change nothing."""
-    toolsets: tuple[str, ...] = ()
-    """Offer only these groups of MCP tools, such as `["incidents", "components"]`; all by default."""
+    toolsets: Listed = ()
+    """Offer only these groups of MCP tools, such as `incidents,components`; all by default."""
     requests_per_minute: int = Field(default=600, ge=1)
     """MCP requests of one key."""
     public_requests_per_minute: int = Field(default=60, ge=1)
@@ -66,9 +81,25 @@ class Settings(BaseSettings):
             ("sqlite://", "sqlite+aiosqlite://"),
         ):
             if url.startswith(short):
-                return full + url.removeprefix(short)
+                url = full + url.removeprefix(short)
+        if not url.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+            raise ValueError("give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            TypeAdapter(AnyHttpUrl).validate_python(url)
         return url
 
     @property
     def base_url(self) -> str:
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        """What links start with. Where it listens on every address, this machine's own stands in for them."""
+        host = "127.0.0.1" if self.host in WILDCARDS else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether it listens to the outside, but was not told under which address it is reached."""
+        return self.host in WILDCARDS and self.public_url is None

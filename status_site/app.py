@@ -41,6 +41,7 @@ def create_site(app: App, lifespan: Sequence[Lifespan] = (), streams: Streams | 
         lifespan=list(lifespan),
         exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
         response_headers=SECURITY_HEADERS,
+        logging_config=None,  # the shell has set it up
         openapi_config=sidekick.openapi(),
         include_in_schema=False,
         cors_config=sidekick.cors(app.settings),

@@ -49,6 +49,11 @@ def test_a_tenant_its_components_and_its_keys_are_made_shown_and_revoked(sqlite_
             "the scopes are agent, sidekick, operator, admin",
         ),
         (["demo", "--host", "0.0.0.0"], "use `herald serve` for 0.0.0.0"),
+        (["serve", "--port", "99999"], "HERALD_PORT: Input should be less than or equal to 65535"),
+        (
+            ["tenant", "list", "--database", "mysql://x/y"],
+            "HERALD_DATABASE_URL: give sqlite:///FILE or postgresql://",
+        ),
     ],
 )
 def test_a_refusal_is_a_sentence(sqlite_url: str, arguments: list[str], said: str) -> None:
@@ -56,10 +61,31 @@ def test_a_refusal_is_a_sentence(sqlite_url: str, arguments: list[str], said: st
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HERALD_PUBLIC_URL", "nonsense", "HERALD_PUBLIC_URL:"),
+        ("HERALD_EMBEDDING_MODEL", "/nowhere", "no model '/nowhere'"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert said in refusal("ask", "is it down?", "--tenant", "nobody", database_url=sqlite_url)
+
+
+def test_a_component_needs_a_name(sqlite_url: str) -> None:
+    herald("tenant", "create", "acme", database_url=sqlite_url)
+
+    assert "name:" in refusal("component", "create", "", "--tenant", "acme", database_url=sqlite_url)
+
+
+@pytest.mark.parametrize(
     ("database_url", "said"),
     [
         ("sqlite:////nowhere/herald.db", "there is no folder /nowhere for the database"),
-        ("postgresql://nobody@127.0.0.1:9/herald", "the database cannot answer now"),
+        ("postgresql://nobody@127.0.0.1:9/herald", "cannot open postgresql+asyncpg://nobody@127.0.0.1:9/herald"),
     ],
 )
 def test_a_database_that_cannot_be_reached_is_named_as_the_reason(database_url: str, said: str) -> None:

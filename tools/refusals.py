@@ -21,6 +21,12 @@ def refusal(name: str, cause: BaseException | None) -> str | None:
 def _validation_text(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False)
     return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {_said(problem['type'], problem['msg'])}"
         for problem in problems
     )
+
+
+def _said(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such argument, see the tool's schema"
+    return message.removeprefix("Value error, ")

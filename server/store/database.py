@@ -73,6 +73,7 @@ class Database:
         """
         if self.is_sqlite:
             _check_folder(Path(self.url.database or ""))
+        await self._reach()
         async with self.write() as connection:
             if not self.is_sqlite:
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
@@ -80,6 +81,18 @@ class Database:
                 await connection.run_sync(_upgrade)
             except CommandError as error:
                 raise Unavailable(f"this database belongs to a newer Herald: {error}. Upgrade Herald.") from error
+
+    async def _reach(self) -> None:
+        """Raises Unavailable with the reason and the place, for whoever starts Herald; never with a password."""
+        try:
+            async with self._writer.connect():
+                return
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            place = self.url.render_as_string(hide_password=True)
+            raise Unavailable(
+                f"cannot open {place} ({reason}): start it, or correct HERALD_DATABASE_URL"
+            ) from error
 
     async def close(self) -> None:
         await self._writer.dispose()
