@@ -400,10 +400,6 @@ class Incident(Model):
     def latest(self) -> Update:
         return self.updates[-1]
 
-    @property
-    def was_edited(self) -> bool:
-        return any(update.version > 1 for update in self.updates)
-
 
 Wording = Literal["likely", "possibly"]
 

@@ -88,18 +88,6 @@ async def own_state_changes(
     return await _changes_by_component(db, query)
 
 
-async def shown_state_changes(
-    db: AsyncConnection, tenant_id: str, component_ids: Collection[str]
-) -> dict[str, list[StateChange]]:
-    """What was shown, oldest first, per component."""
-    query = (
-        sa.select(shown_states)
-        .where(shown_states.c.tenant_id == tenant_id, shown_states.c.component_id.in_(component_ids))
-        .order_by(shown_states.c.at)
-    )
-    return await _changes_by_component(db, query)
-
-
 async def shown_states_since(
     db: AsyncConnection, tenant_id: str, moment: datetime
 ) -> dict[str, list[StateChange]]:
