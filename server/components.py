@@ -150,30 +150,25 @@ async def list_components(tenant: TenantContext) -> list[Component]:
         return await rows.of_tenant(db, tenant.id)
 
 
-async def find_impacts(
-    tenant: TenantContext, wanted: Collection[str] | None, impacts: Mapping[str, ComponentState] | None = None
+def named_impacts(
+    wanted: Collection[str] | None, impacts: Mapping[str, ComponentState] | None = None
 ) -> Impacts | None:
-    """The components meant by ids or names, with their impacts; None if nothing is said of components.
+    """What a caller says of components, by id or name as they wrote it; None if nothing is said of any.
 
-    A component that only `impacts` names is meant too. Raises Invalid, naming those there are, for an unknown or
-    ambiguous one.
+    A component that only `impacts` names is meant too. `resolved_impacts` finds out which those are.
     """
     if wanted is None and impacts is None:
         return None
-    components = await list_components(tenant)
-    found: Impacts = {_meant(name, components): None for name in wanted or ()}
-    return found | {_meant(name, components): impact for name, impact in (impacts or {}).items()}
+    said: Impacts = dict.fromkeys(wanted or ())
+    return said | dict(impacts or {})
 
 
-async def require_known(db: AsyncConnection, tenant: TenantContext, impacts: Impacts | None) -> None:
-    """Raises Invalid, naming the components there are, if one of the given does not exist."""
-    if not impacts:
-        return
+async def resolved_impacts(db: AsyncConnection, tenant: TenantContext, said: Impacts) -> Impacts:
+    """The same by id alone. Raises Invalid, naming those there are, for an unknown or ambiguous component."""
+    if not said:
+        return said
     components = await rows.of_tenant(db, tenant.id)
-    known = {component.id for component in components}
-    for component_id in impacts:
-        if component_id not in known:
-            raise Invalid(_choice(f"unknown component {component_id!r}", components))
+    return {_meant(name, components): impact for name, impact in said.items()}
 
 
 async def record_shown_states(

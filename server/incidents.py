@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server import history
-from server.components import mentioned, record_shown_states, require_known
+from server.components import mentioned, record_shown_states, resolved_impacts
 from server.context import TenantContext
 from server.errors import Conflict, Invalid, Refused
 from server.idempotency import once
@@ -59,6 +59,7 @@ class IncidentDraft(Model):
     status: Status = Status.INVESTIGATING
     severity: Severity | None = None
     components: Impacts = Field(default_factory=dict)
+    """By id or name; so is an update's."""
     started_at: Utc | None = None
     """When it began, if that was before now."""
     title_translations: Translations = Field(default_factory=dict)
@@ -255,7 +256,6 @@ async def list_revisions(tenant: TenantContext, incident_id: str) -> list[Revisi
 
 
 async def _create(db: AsyncConnection, tenant: TenantContext, draft: IncidentDraft) -> Incident:
-    await require_known(db, tenant, draft.components)
     now = tenant.now()
     started_at = _not_in_the_future(draft.started_at, now)
     incident_id = new_id("inc")
@@ -263,7 +263,7 @@ async def _create(db: AsyncConnection, tenant: TenantContext, draft: IncidentDra
         message=draft.message,
         status=draft.status,
         severity=SeverityChange(draft.severity) if draft.severity else None,
-        components=draft.components,
+        components=await resolved_impacts(db, tenant, draft.components),
         title=draft.title,
         translations=draft.translations,
         title_translations=draft.title_translations,
@@ -306,7 +306,8 @@ async def _post(
 ) -> Incident:
     incident = await _expected(db, tenant, draft.incident_id, expected_version)
     _check_kind(content.status, incident)
-    await require_known(db, tenant, content.components)
+    if content.components is not None:
+        content = content.model_copy(update={"components": await resolved_impacts(db, tenant, content.components)})
     now = tenant.now()
     update = _new_update(tenant, incident.id, _effective(draft.at, incident, now), now, content)
     await rows.insert_update(db, tenant.id, update)

@@ -9,7 +9,7 @@ from mcp.types import CallToolResult
 from pydantic import AwareDatetime, BaseModel, Field
 
 from server import incidents
-from server.components import find_impacts
+from server.components import named_impacts
 from server.context import TenantContext
 from server.incidents import IncidentDraft, Resolution, UpdateDraft, UpdateEdit, drafted
 from server.matching import check_title
@@ -114,7 +114,7 @@ async def incident_create(
         message=message,
         status=status,
         severity=severity,
-        components=await find_impacts(tenant, components, impacts) or {},
+        components=named_impacts(components, impacts) or {},
         started_at=started_at,
         notify=notify,
     )
@@ -152,7 +152,7 @@ async def incident_post_update(
         message=message,
         status=status,
         severity=severity,
-        components=await find_impacts(tenant, components, impacts),
+        components=named_impacts(components, impacts),
         at=at,
         notify=notify,
     )
@@ -200,7 +200,7 @@ async def incident_set_components(
     tenant = tenant_of(ctx)
     draft = UpdateDraft(
         incident_id=incident_id,
-        components=await find_impacts(tenant, components, impacts),
+        components=named_impacts(components, impacts),
         notify=notify,
     )
     posted = await incidents.post_update(tenant, draft, expected_version, idempotency_key, dry_run)
@@ -271,7 +271,7 @@ async def incident_preview(
     how many would be mailed, and each component that would be shown otherwise than now.
     """
     tenant = tenant_of(ctx)
-    affected = await find_impacts(tenant, components, impacts)
+    affected = named_impacts(components, impacts)
     draft = drafted(incident_id, title, message, status, severity, affected)
     before = await tenant.app.snapshots.get(tenant.id)
     incident, after = await incidents.preview(tenant, draft)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from server.components import Described, create_component, edit_component, named_impacts
 from server.context import TenantContext
 from server.errors import Conflict, Invalid
 from server.incidents import IncidentDraft, UpdateDraft, create_incident, get_incident, list_incidents, post_update
@@ -95,3 +96,16 @@ async def test_an_update_posted_twice_under_one_key_is_one_update(acme: TenantCo
         await post_update(acme, post, idempotency_key="k")
 
     assert len((await get_incident(acme, incident.id)).updates) == 2
+
+
+async def test_a_repeated_request_gets_the_first_result_even_after_its_component_was_renamed(
+    acme: TenantContext,
+) -> None:
+    component = await create_component(acme, "Checkout")
+    draft = IncidentDraft(title="Checkout is down", components=named_impacts(["checkout"]) or {})
+    first = await create_incident(acme, draft, "once")
+    await edit_component(acme, component.id, Described(name="Basket"))
+
+    again = await create_incident(acme, draft, "once")
+
+    assert again == first

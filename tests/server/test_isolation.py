@@ -54,7 +54,6 @@ OPERATIONS: dict[str, Operation] = {
     "reorder_components": lambda it, ids, _: components.reorder_components(it, [ids.component]),
     "delete_component": lambda it, ids, _: components.delete_component(it, ids.component),
     "set_own_state": lambda it, ids, _: components.set_own_state(it, ids.component, ComponentState.DEGRADED),
-    "find_impacts": lambda it, ids, _: components.find_impacts(it, [ids.component]),
     "revoke_key": lambda it, ids, _: keys.revoke_key(it, ids.key),
 }
 
