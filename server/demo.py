@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from server.components import create_component, set_own_state
 from server.context import Actor, App, TenantContext
-from server.errors import Invalid, NotFound
+from server.errors import Invalid, NotFound, Refused
 from server.incidents import (
     IncidentDraft,
     UpdateDraft,
@@ -19,7 +19,7 @@ from server.incidents import (
 )
 from server.keys import Holder
 from server.models import ComponentState, Incident, Scope, Severity, SeverityChange, Status, TenantSettings
-from server.tenants import TenantDraft, context_of, create_tenant
+from server.tenants import TenantDraft, context_of, create_tenant, edit_settings, get_settings
 from server.uptime import SHOWN_DAYS
 
 SLUG = "demo"
@@ -27,6 +27,8 @@ SLUG = "demo"
 AGENT_KEY = "herald_demo_agent_key_for_loopback_only"
 OPERATOR_KEY = "herald_demo_operator_key_for_loopback_only"
 SIDEKICK_KEY = "herald_demo_sidekick_key_for_loopback_only"
+
+PAGE = {"page_title": "Lumen Shop", "page_description": "The state of the shop, its payments and its API."}
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -46,19 +48,24 @@ def demo_keys(tenant_id: str) -> dict[str, Holder]:
 
 
 async def demo_tenant(app: App) -> TenantContext:
-    """The demo tenant, seeded the first time. Whatever was changed in an earlier demo is kept."""
+    """The demo tenant, seeded the first time. Whatever was changed in an earlier demo is kept.
+
+    Raises Refused if an earlier demo was stopped while it was seeding.
+    """
     seeder = Actor(id="demo", name="demo", scopes=frozenset(Scope))
     try:
-        return await context_of(app, SLUG, seeder)
+        tenant = await context_of(app, SLUG, seeder)
     except NotFound:
-        settings = TenantSettings(
-            page_title="Lumen Shop",
-            page_description="The state of the shop, its payments and its API.",
-        )
-        await create_tenant(app, TenantDraft(slug=SLUG, name="Lumen Shop", settings=settings))
+        await create_tenant(app, TenantDraft(slug=SLUG, name="Lumen Shop"))
         tenant = await context_of(app, SLUG, seeder)
         await _seed(tenant)
+        await edit_settings(tenant, PAGE)  # last: it marks that everything is there
         return tenant
+    if await get_settings(tenant) == TenantSettings():
+        raise Refused(
+            "the demo was stopped while it was being set up: delete its database, herald.db, and start again"
+        )
+    return tenant
 
 
 def _holder(tenant_id: str, name: str, *scopes: Scope, attests_addresses: bool = False) -> Holder:
