@@ -284,7 +284,7 @@ async def test_consent_is_kept_as_evidence_exported_and_erased(
     acme: TenantContext, vouching: TenantContext, globex: TenantContext, incident: Incident
 ) -> None:
     offer = await make_offer(vouching, incident, "en")
-    await reply(vouching, incident, "Yes, please.", conversation_id="c1")
+    await reply(vouching, incident, "Yes, please.", conversation_id="their-conversation")
 
     exported = await export_person(acme, "ANNA@example.com")
 
@@ -293,7 +293,7 @@ async def test_consent_is_kept_as_evidence_exported_and_erased(
     assert consent["reply"] == "Yes, please."
     assert (consent["verdict"], consent["key_id"], consent["analyzer"]) == ("yes", "key_agent", "local:consent")
     assert consent["at"] == "2026-03-14T15:09:26Z"
-    assert "c1" not in str(exported)
+    assert "their-conversation" not in str(exported)
     subscriber = exported["subscriber"]
     assert subscriber["subscriptions"][0]["ground"]["evidence"] == {"consent": consent["id"]}
 
