@@ -154,6 +154,7 @@ def _changed_fold(incident: Incident) -> Iterator[Problem]:
         severity=incident.severity,
         components={affected.id: affected.impact for affected in incident.affected},
         closed_at=incident.resolved_at,
+        window=incident.window,
     )
     implied = Severity.impact_of(state.severity)
     impacts: Impacts = {component_id: impact or implied for component_id, impact in state.components.items()}

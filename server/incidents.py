@@ -218,7 +218,7 @@ async def edit_update(
     """
     tenant.require(Scope.OPERATOR)
     async with tenant.publish(dry_run) as db:
-        incident = await _expected(db, tenant, edit.incident_id, expected_version)
+        incident = await expected_incident(db, tenant, edit.incident_id, expected_version)
         old = _update_of(incident, edit.update_id)
         new = _edited(old, edit, incident, tenant.now())
         await rows.replace_update(db, tenant.id, old, new, tenant.actor.name)
@@ -256,9 +256,6 @@ async def list_revisions(tenant: TenantContext, incident_id: str) -> list[Revisi
 
 
 async def _create(db: AsyncConnection, tenant: TenantContext, draft: IncidentDraft) -> Incident:
-    now = tenant.now()
-    started_at = _not_in_the_future(draft.started_at, now)
-    incident_id = new_id("inc")
     content = UpdateContent(
         message=draft.message,
         status=draft.status,
@@ -268,25 +265,36 @@ async def _create(db: AsyncConnection, tenant: TenantContext, draft: IncidentDra
         translations=draft.translations,
         title_translations=draft.title_translations,
     )
+    started_at = _not_in_the_future(draft.started_at, tenant.now())
+    incident = await open_record(db, tenant, content, started_at, draft.notify)
+    await tenant.audit(db, "incident.create", incident.id, title=incident.title)
+    return incident
+
+
+async def open_record(
+    db: AsyncConnection, tenant: TenantContext, content: UpdateContent, started_at: datetime, notify: bool
+) -> Incident:
+    """Begin an incident or a maintenance, whichever the content's status belongs to, with this first update."""
+    now, incident_id = tenant.now(), new_id("inc")
     update = _new_update(tenant, incident_id, started_at, now, content)
+    state = fold([update])
     await rows.insert(
         db,
         tenant.id,
         {
             "id": incident_id,
-            "slug": _slug(draft.title, incident_id),
-            "kind": IncidentKind.INCIDENT,
+            "slug": _slug(state.title, incident_id),
+            "kind": state.status.kind,
             "created_at": now,
             "version": 0,
             "history_head": history.GENESIS,
             "history_length": 0,
-            **_columns(fold([update])),
+            **_columns(state),
         },
     )
     await rows.insert_update(db, tenant.id, update)
     await _write_fold(db, tenant, await rows.get(db, tenant.id, incident_id), update)
-    await _queue_notification(db, tenant, update, draft.notify)
-    await tenant.audit(db, "incident.create", incident_id, title=draft.title)
+    await _queue_notification(db, tenant, update, notify)
     return await rows.get(db, tenant.id, incident_id)
 
 
@@ -304,15 +312,27 @@ async def _post(
     content: UpdateContent,
     expected_version: int | None,
 ) -> Incident:
-    incident = await _expected(db, tenant, draft.incident_id, expected_version)
+    incident = await expected_incident(db, tenant, draft.incident_id, expected_version)
     _check_kind(content.status, incident)
     if content.components is not None:
         content = content.model_copy(update={"components": await resolved_impacts(db, tenant, content.components)})
+    return await add_update(db, tenant, incident, content, draft.notify, draft.at)
+
+
+async def add_update(
+    db: AsyncConnection,
+    tenant: TenantContext,
+    incident: Incident,
+    content: UpdateContent,
+    notify: bool,
+    at: datetime | None = None,
+) -> Incident:
+    """Put the update at the end of the timeline, or where `at` says. Raises Invalid for an `at` that cannot be."""
     now = tenant.now()
-    update = _new_update(tenant, incident.id, _effective(draft.at, incident, now), now, content)
+    update = _new_update(tenant, incident.id, _effective(at, incident, now), now, content)
     await rows.insert_update(db, tenant.id, update)
     await _write_fold(db, tenant, incident, update)
-    await _queue_notification(db, tenant, update, draft.notify)
+    await _queue_notification(db, tenant, update, notify)
     await tenant.audit(db, "incident.post_update", incident.id, update=update.id)
     return await rows.get(db, tenant.id, incident.id)
 
@@ -320,7 +340,7 @@ async def _post(
 async def _resolve(
     db: AsyncConnection, tenant: TenantContext, resolution: Resolution, expected_version: int | None
 ) -> Incident:
-    incident = await _expected(db, tenant, resolution.incident_id, expected_version)
+    incident = await expected_incident(db, tenant, resolution.incident_id, expected_version)
     if incident.resolved_at is not None:
         since = incident.resolved_at.isoformat(timespec="seconds")
         raise Refused(
@@ -334,9 +354,10 @@ async def _resolve(
     return await _post(db, tenant, draft, content, expected_version)
 
 
-async def _expected(
+async def expected_incident(
     db: AsyncConnection, tenant: TenantContext, incident_id: str, expected_version: int | None
 ) -> Incident:
+    """Raises NotFound, and Conflict if it is at another version than the caller expects."""
     incident = await rows.get(db, tenant.id, incident_id)
     if expected_version is not None and expected_version != incident.version:
         raise Conflict(
@@ -371,6 +392,8 @@ def _columns(state: Fold) -> dict[str, Any]:
         "severity": state.severity,
         "started_at": state.started_at,
         "resolved_at": state.closed_at,
+        "starts_at": state.window and state.window.starts_at,
+        "ends_at": state.window and state.window.ends_at,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -10,7 +11,17 @@ from string import Formatter
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    field_validator,
+    model_validator,
+)
+from pydantic.networks import validate_email
 
 # ------------------------------------------------------------------------------------------------- fixed sets
 
@@ -80,7 +91,7 @@ class IncidentKind(StrEnum):
 
 
 class Status(StrEnum):
-    """Where an incident stands; the last four belong to maintenance."""
+    """Where an incident stands; the last five belong to maintenance."""
 
     INVESTIGATING = "investigating"
     IDENTIFIED = "identified"
@@ -90,6 +101,8 @@ class Status(StrEnum):
     IN_PROGRESS = "in_progress"
     VERIFYING = "verifying"
     COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    """It will not take place. Nothing leads here by itself."""
 
     @property
     def next(self) -> Status | None:
@@ -98,7 +111,7 @@ class Status(StrEnum):
 
     @property
     def closes(self) -> bool:
-        return self in (Status.RESOLVED, Status.COMPLETED)
+        return self in (Status.RESOLVED, Status.COMPLETED, Status.CANCELLED)
 
     @property
     def kind(self) -> IncidentKind:
@@ -111,7 +124,7 @@ _NEXT: dict[Status, Status | None] = {
     status: following
     for path in (_INCIDENT_PATH, _MAINTENANCE_PATH)
     for status, following in zip(path, (*path[1:], None), strict=True)
-}
+} | {Status.CANCELLED: None}
 
 # ------------------------------------------------------------------------------------------------------ text
 
@@ -214,6 +227,9 @@ def check_wording(part: ReplyPart, wording: str) -> None:
 ReplyWording = Annotated[Text, Field(min_length=1, max_length=1000)]
 
 
+ReminderHours = Annotated[int, Field(ge=1, le=24 * 30)]
+
+
 class TenantSettings(Model):
     """What a tenant chose, as one validated document."""
 
@@ -223,6 +239,8 @@ class TenantSettings(Model):
     """Where the page is reached from outside; links in answers and mail start with it."""
     page_title: Line | None = None
     page_description: Line | None = None
+    maintenance_reminders: tuple[ReminderHours, ...] = Field(default=(24, 1), max_length=5)
+    """How many hours before a maintenance subscribers are reminded of it. Windows planned earlier keep theirs."""
     history_days: int = Field(default=90, ge=1, le=3650)
     """How long a resolved incident stays on the page."""
     card_threshold: float = Field(default=0.5, ge=0, le=1)
@@ -313,6 +331,19 @@ def translated(original: str, translations: Translations, language: str | None) 
     return translations.get(language) or translations.get(language.split("-")[0]) or original
 
 
+class Window(Model):
+    """From when to when a maintenance is planned."""
+
+    starts_at: Utc
+    ends_at: Utc
+
+    @model_validator(mode="after")
+    def _ends_later(self) -> Window:
+        if self.ends_at <= self.starts_at:
+            raise ValueError("a window ends after it starts: give ends_at later than starts_at")
+        return self
+
+
 class UpdateContent(Model):
     """What an update says. A field that is None says nothing about its subject."""
 
@@ -323,6 +354,8 @@ class UpdateContent(Model):
     """The components affected from here on, all of them; an empty mapping affects none."""
     title: Line | None = None
     """The incident's title from here on. The first update always carries one."""
+    window: Window | None = None
+    """When it is planned from here on. A maintenance's first update carries one; an incident's none does."""
     translations: Translations = Field(default_factory=dict)
     title_translations: Translations = Field(default_factory=dict)
 
@@ -333,7 +366,7 @@ class UpdateContent(Model):
 
     @property
     def is_empty(self) -> bool:
-        said = (self.message, self.status, self.severity, self.components, self.title)
+        said = (self.message, self.status, self.severity, self.components, self.title, self.window)
         return all(part is None for part in said)
 
 
@@ -395,6 +428,20 @@ class Incident(Model):
     @property
     def is_active(self) -> bool:
         return not self.status.closes
+
+    @property
+    def window(self) -> Window | None:
+        """As it is stored: whether that can be is for the history's check to say."""
+        if self.starts_at is None or self.ends_at is None:
+            return None
+        return Window.model_construct(starts_at=self.starts_at, ends_at=self.ends_at)
+
+    @property
+    def begins_at(self) -> datetime:
+        """When it begins to be felt: a maintenance at its window, unless it was called off before."""
+        if self.starts_at is None or self.status is Status.CANCELLED:
+            return self.started_at
+        return self.starts_at
 
     @property
     def latest(self) -> Update:
@@ -552,6 +599,7 @@ class MailKind(StrEnum):
     VERIFICATION = "verification"
     WELCOME = "welcome"
     UPDATE = "update"
+    REMINDER = "reminder"
 
 
 class MailState(StrEnum):

@@ -27,7 +27,8 @@ from server.mail.channels import Route, open_outlet, route_of
 from server.mail.notes import GIVE_UP_AFTER, Notes
 from server.mail.outlets import ChannelTrouble, Mail, Outlet, Reply
 from server.mail.smtp import Server
-from server.models import Incident, MailKind, MailState, Update
+from server.maintenance import expand_reminder
+from server.models import Incident, MailKind, MailState, Status, Update
 from server.store import channels, deliveries, fanouts, subscribers, tenants
 from server.store import incidents as incident_rows
 from server.store.deliveries import Cause, Outcome
@@ -164,6 +165,8 @@ class Worker:
     async def _turn(self, stop: asyncio.Event) -> None:
         while await self._expand_batch() and not stop.is_set():
             pass
+        while await expand_reminder(self._app) and not stop.is_set():
+            pass
         await self._sweep()
         now = self._app.clock()
         async with self._app.database.read() as db:
@@ -267,9 +270,12 @@ class Worker:
         refused = await suppressed(db, tenant, {batch.address(delivery) for delivery in batch.deliveries})
         expired = [one.id for one in batch.deliveries if one.created_at <= now - GIVE_UP_AFTER]
         unwanted = [one.id for one in batch.deliveries if batch.address(one) in refused]
+        begun = {incident.id for incident in batch.incidents.values() if incident.status is not Status.SCHEDULED}
+        late = [one.id for one in batch.deliveries if one.kind is MailKind.REMINDER and one.incident_id in begun]
         reasons = {
             **dict.fromkeys(expired, (MailState.DEAD, "given up after 48 hours")),
             **dict.fromkeys(unwanted, (MailState.SUPPRESSED, "the address is suppressed")),
+            **dict.fromkeys(late, (MailState.SUPERSEDED, "the maintenance has begun or was called off")),
             **dict.fromkeys(
                 await deliveries.unsubscribed(db, tenant_id, ids), (MailState.SUPPRESSED, "unsubscribed meanwhile")
             ),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from embeddings.matcher import Matcher
 from embeddings.profiles import default_cache_dir
@@ -17,6 +18,7 @@ from server.domains import Hosts
 from server.inference import Inference
 from server.keys import Holder, Keyring
 from server.limits import NetworkLimits
+from server.maintenance import keep_schedule
 from server.matching import IncidentVectors
 from server.notifications import Worker
 from server.recorder import Recorder
@@ -72,11 +74,16 @@ async def open_app(
 
 @asynccontextmanager
 async def background_work(app: App, *, sends_mail: bool = False) -> AsyncIterator[None]:
-    """Load the model, follow other processes' changes, write counters and send mail while the block runs."""
+    """Load the model, follow other processes' changes, begin and end maintenance, write counters and send mail."""
     app.inference.start()
     app.analyzer.start()
     stop = asyncio.Event()
-    works = [app.snapshots.follow, app.recorder.run, *([Worker(app).run] if sends_mail else [])]
+    works: list[Callable[[asyncio.Event], Coroutine[None, None, None]]] = [
+        app.snapshots.follow,
+        app.recorder.run,
+        partial(keep_schedule, app),
+        *([Worker(app).run] if sends_mail else []),
+    ]
     tasks = [asyncio.create_task(work(stop)) for work in works]
     try:
         yield

@@ -45,7 +45,7 @@ class Group(Model):
 
 
 class Month(Model):
-    """The incidents that began in a calendar month of the tenant's time zone, the latest first."""
+    """The incidents and the maintenance of a calendar month of the tenant's time zone, the latest first."""
 
     first_day: date
     incidents: tuple[Incident, ...]
@@ -103,7 +103,7 @@ class Page(Model):
         return tuple(
             Month(
                 first_day=first_day,
-                incidents=tuple(one for one in self._everything if self._month_of(one.started_at) == first_day),
+                incidents=tuple(one for one in self._everything if self._month_of(one.begins_at) == first_day),
             )
             for first_day in self._first_days()
         )
@@ -126,14 +126,14 @@ class Page(Model):
     @property
     def _everything(self) -> tuple[Incident, ...]:
         begun = (*self.active, *self.under_way, *self.history)
-        return tuple(sorted(begun, key=lambda incident: incident.started_at, reverse=True))
+        return tuple(sorted(begun, key=lambda incident: incident.begins_at, reverse=True))
 
     def _month_of(self, moment: datetime) -> date:
         return moment.astimezone(self.zone).date().replace(day=1)
 
     def _first_days(self) -> list[date]:
         kept_since = self.made_at - timedelta(days=self.tenant.settings.history_days)
-        begun = min((one.started_at for one in self._everything), default=self.made_at)
+        begun = min((one.begins_at for one in self._everything), default=self.made_at)
         oldest = self._month_of(min(begun, max(kept_since, self.tenant.created_at)))
         found = [self._month_of(self.made_at)]
         while found[-1] > oldest:
@@ -157,7 +157,7 @@ def page_of(snapshot: Snapshot, now: datetime, true_at: datetime) -> Page:
         scheduled=tuple(
             sorted(
                 (one for one in maintenance if one.status is Status.SCHEDULED),
-                key=lambda one: one.starts_at or one.started_at,
+                key=lambda one: one.begins_at,
             )
         ),
         history=tuple(one for one in snapshot.history if (one.resolved_at or now) > kept_since),

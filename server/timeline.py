@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from server.models import ComponentState, Impacts, IncidentKind, Severity, Status, Translations, Update
+from server.models import ComponentState, Impacts, IncidentKind, Severity, Status, Translations, Update, Window
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Fold:
     components: Impacts = field(default_factory=dict)
     closed_at: datetime | None = None
     """The last move into a closed status, None while open."""
+    window: Window | None = None
+    """When it is planned, for maintenance only."""
 
     def impact_on(self, component_id: str) -> ComponentState:
         """The state that this gives the component; operational if it does not affect it."""
@@ -66,6 +68,7 @@ def _after(state: Fold, update: Update) -> Fold:
         severity=state.severity if said.severity is None else said.severity.after,
         components=state.components if said.components is None else said.components,
         closed_at=_closed_at(state, update, status),
+        window=said.window or state.window,
     )
 
 

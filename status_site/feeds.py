@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from server.links import incident_url
 from server.markup import plain, safe_html
-from server.models import Incident
+from server.models import Incident, Status
 from status_site.documents import Document
 from status_site.render import render, sentence
 from status_site.view import View
@@ -137,6 +137,7 @@ def _event(view: View, incident: Incident, starts_at: datetime) -> Any:
     event.add("dtstart", starts_at)
     event.add("dtend", incident.ends_at or starts_at + timedelta(hours=1))
     event.add("summary", incident.title)
+    event.add("status", "CANCELLED" if incident.status is Status.CANCELLED else "CONFIRMED")
     event.add("url", _link(view, incident))
     event.add("sequence", incident.version)
     said = [plain(update.content.message) for update in incident.updates if update.content.message]

@@ -24,6 +24,7 @@ MOST_NAMED = 3
 STATUS_ICONS = {
     Status.RESOLVED: "operational",
     Status.COMPLETED: "operational",
+    Status.CANCELLED: "unknown",
     Status.IN_PROGRESS: "maintenance",
     Status.VERIFYING: "monitoring",
 }

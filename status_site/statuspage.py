@@ -33,6 +33,10 @@ COMPONENT_STATUS = {
 }
 
 
+# It deletes what is called off; here it stays readable, in the word that fits best.
+INCIDENT_STATUS = {Status.CANCELLED: Status.COMPLETED}
+
+
 # ------------------------------------------------------------------------------------------------- documents
 
 
@@ -201,7 +205,7 @@ def _incident(view: View, incident: Incident) -> Json:
     row = {
         "id": incident.id,
         "name": incident.title,
-        "status": incident.status,
+        "status": _word(incident.status),
         "created_at": _stamp(incident.created_at),
         "updated_at": _stamp(max(update.edited_at or update.created_at for update in incident.updates)),
         "monitoring_at": _stamp(_monitored_since(incident)),
@@ -220,6 +224,10 @@ def _incident(view: View, incident: Incident) -> Json:
     return row
 
 
+def _word(status: Status) -> Status:
+    return INCIDENT_STATUS.get(status, status)
+
+
 def _impact(severity: Severity | None) -> str:
     return severity or "none"
 
@@ -236,7 +244,7 @@ def _updates(view: View, incident: Incident) -> list[Json]:
     rows = [
         {
             "id": update.id,
-            "status": after.status if after else incident.status,
+            "status": _word(after.status if after else incident.status),
             "body": update.content.message or "",
             "incident_id": incident.id,
             "created_at": _stamp(update.created_at),

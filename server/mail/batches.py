@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from server.context import App
 from server.mail.channels import Route
-from server.mail.letters import Reader, Stationery, update_letter, verification_letter, welcome_letter
+from server.mail.letters import (
+    Reader,
+    Stationery,
+    reminder_letter,
+    update_letter,
+    verification_letter,
+    welcome_letter,
+)
 from server.mail.messages import Letter, Mould, mould
 from server.mail.outlets import Mail
 from server.models import Component, Incident, MailKind, Signup, Subscriber
@@ -88,6 +95,8 @@ class Batch:
         incident = self.incidents[delivery.incident_id or ""]
         if delivery.kind is MailKind.WELCOME:
             return welcome_letter(stationery, reader, incident, delivery.created_at)
+        if delivery.kind is MailKind.REMINDER:
+            return reminder_letter(stationery, reader, incident, delivery.created_at)
         return update_letter(stationery, reader, incident, self.fanouts[delivery.fanout_id or ""].update_id)
 
     def _person(self, delivery: Delivery) -> Subscriber | Signup:

@@ -18,10 +18,27 @@ from server.config import Settings
 from server.links import incident_url, mail_domain, page_url
 from server.mail.messages import Letter, hole, without_controls
 from server.markup import safe_html
-from server.models import Component, Incident, Signup, Tenant, Topic, TopicKind, Update, translated
+from server.models import (
+    Component,
+    Incident,
+    IncidentKind,
+    Signup,
+    Status,
+    Tenant,
+    Topic,
+    TopicKind,
+    Update,
+    Window,
+    translated,
+)
 from server.timeline import fold
 
 EARLIER_SHOWN = 5
+FINAL_NOTES = {
+    Status.RESOLVED: "mail.final",
+    Status.COMPLETED: "mail.maintenance.completed",
+    Status.CANCELLED: "mail.maintenance.cancelled",
+}
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,10 @@ class Reader:
             zone = get_timezone_gmt(local, "long", locale=locale)
         return f"{shown} {zone} ({utc:%H:%M} UTC)"
 
+    def window(self, window: Window) -> str:
+        start, end = self.time(window.starts_at), self.time(window.ends_at)
+        return self.text("page.maintenance.window", start=start, end=end)
+
     def names(self, names: Sequence[str]) -> str:
         return str(format_list(list(names), locale=texts.locale(self.language)))
 
@@ -104,7 +125,7 @@ def update_letter(stationery: Stationery, reader: Reader, incident: Incident, up
     was_closed = bool(before) and fold(before).status.closes
     note = None
     if state.status.closes and not was_closed:
-        note = "mail.final"
+        note = FINAL_NOTES[state.status]
     elif was_closed and not state.status.closes:
         note = "mail.reopened"
     return _incident_letter(
@@ -118,6 +139,22 @@ def update_letter(stationery: Stationery, reader: Reader, incident: Incident, up
         earlier=[_entry(reader, update) for update in reversed(before[-EARLIER_SHOWN:])],
         note=note and reader.text(note),
         date=told[0].created_at,
+    )
+
+
+def reminder_letter(stationery: Stationery, reader: Reader, incident: Incident, date: datetime) -> Letter:
+    """Says that a maintenance that was announced is about to begin, and what was said of it last."""
+    return _incident_letter(
+        stationery,
+        reader,
+        incident,
+        incident.updates,
+        subject="mail.reminder.subject",
+        feedback="reminder",
+        latest=_entry(reader, incident.latest),
+        earlier=[_entry(reader, update) for update in reversed(incident.updates[:-1][-EARLIER_SHOWN:])],
+        note=reader.text("mail.reminder.body"),
+        date=date,
     )
 
 
@@ -211,10 +248,12 @@ def _incident_letter(
         severity=state.severity and reader.text(f"page.severity.{state.severity}"),
         tone=state.status if state.status.closes else state.severity or "none",
         affected=reader.names(affected) if affected else None,
+        window=state.window and reader.window(state.window),
         latest=latest,
         earlier=earlier,
         note=note,
         incident_url=incident_url(stationery.settings, stationery.tenant, incident),
+        view=reader.text("mail.maintenance.view" if incident.kind is IncidentKind.MAINTENANCE else "mail.view"),
     )
 
 

@@ -198,6 +198,7 @@ def _content() -> list[sa.Column[Any]]:
         sa.Column("title", sa.String(200), nullable=True),
         _json("translations"),
         _json("title_translations"),
+        _json("window", null=True),
     ]
 
 
@@ -245,6 +246,23 @@ incident_history = sa.Table(
     _belongs_to("incident_updates", "update_id"),
     comment="The hash chain of an incident: a link for each version of each update, the first post included.",
 )
+
+maintenance_moments = sa.Table(
+    "maintenance_moments",
+    metadata,
+    _tenant(),
+    _id(primary_key=True),
+    _id("incident_id", nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    _time("at"),
+    sa.Column("cursor", sa.String(64), nullable=True),
+    _time("done_at", null=True),
+    _belongs_to("incidents", "incident_id"),
+    sa.Index(None, "tenant_id", "incident_id"),
+    sa.Index("ix_maintenance_moments_due", "at", sqlite_where=sa.text("done_at IS NULL"),
+             postgresql_where=sa.text("done_at IS NULL")),
+    comment="What the clock has to do for a planned window: remind of it, begin it, end it.",
+)  # fmt: skip
 
 fanouts = sa.Table(
     "fanouts",
