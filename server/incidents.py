@@ -283,13 +283,13 @@ async def open_record(
         tenant.id,
         {
             "id": incident_id,
-            "slug": _slug(state.title, incident_id),
+            "slug": slug_of(state.title, incident_id),
             "kind": state.status.kind,
             "created_at": now,
             "version": 0,
             "history_head": history.GENESIS,
             "history_length": 0,
-            **_columns(state),
+            **columns_of(state),
         },
     )
     await rows.insert_update(db, tenant.id, update)
@@ -374,7 +374,7 @@ async def _write_fold(db: AsyncConnection, tenant: TenantContext, before: Incide
     head, length = await history.append(db, tenant, head, length, update)
     after = await rows.get(db, tenant.id, before.id)
     state = fold(after.updates)
-    columns = _columns(state) | {"version": before.version + 1, "history_head": head, "history_length": length}
+    columns = columns_of(state) | {"version": before.version + 1, "history_head": head, "history_length": length}
     await rows.save(db, tenant.id, before.id, columns, state.components)
     await record_shown_states(db, tenant, mentioned(before) | mentioned(after), update.at)
 
@@ -384,7 +384,7 @@ async def _queue_notification(db: AsyncConnection, tenant: TenantContext, update
         await fanouts.insert(db, tenant.id, update.incident_id, update.id, update.created_at)
 
 
-def _columns(state: Fold) -> dict[str, Any]:
+def columns_of(state: Fold) -> dict[str, Any]:
     return {
         "title": state.title,
         "title_translations": state.title_translations,
@@ -476,7 +476,7 @@ def _effective(moment: datetime | None, incident: Incident, now: datetime) -> da
     return max(at, incident.started_at + TICK)
 
 
-def _slug(title: str, incident_id: str) -> str:
+def slug_of(title: str, incident_id: str) -> str:
     """Readable where the title has Latin letters, unique by the end of the id."""
     latin = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:60].strip("-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.networks import validate_email
 from pydantic.networks import validate_email
 
 # ------------------------------------------------------------------------------------------------- fixed sets
@@ -163,6 +165,31 @@ def known_zone(name: str) -> str:
     return name
 
 
+def hex_colour(value: str) -> str:
+    """`#rrggbb`, also where it was written `#RGB`."""
+    digits = value.strip().removeprefix("#").lower()
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    if not re.fullmatch(r"[0-9a-f]{6}", digits):
+        raise ValueError("write the colour as #rrggbb, such as #34407f")
+    return f"#{digits}"
+
+
+def web_link(value: str) -> str:
+    """An `https:` address without credentials, as browsers write it."""
+    url = HttpUrl(value.strip())
+    if url.scheme != "https" or url.username is not None or url.password is not None:
+        raise ValueError("give an address that starts with https:// and holds no password")
+    return str(url)
+
+
+def contact_link(value: str) -> str:
+    """A `web_link`, or `mailto:` and one address."""
+    if not value.strip().lower().startswith("mailto:"):
+        return web_link(value)
+    address = value.strip()[len("mailto:") :]
+    return f"mailto:{validate_email(address)[1]}"
+
+
 def to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
@@ -172,6 +199,9 @@ Utc = Annotated[AwareDatetime, AfterValidator(to_utc)]
 Line = Annotated[str, AfterValidator(one_line)]
 Text = Annotated[str, AfterValidator(plain_text)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Colour = Annotated[str, AfterValidator(hex_colour)]
+WebLink = Annotated[str, AfterValidator(web_link), Field(max_length=500)]
+ContactLink = Annotated[str, AfterValidator(contact_link), Field(max_length=500)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
@@ -241,6 +271,10 @@ class TenantSettings(Model):
     page_description: Line | None = None
     maintenance_reminders: tuple[ReminderHours, ...] = Field(default=(24, 1), max_length=5)
     """How many hours before a maintenance subscribers are reminded of it. Windows planned earlier keep theirs."""
+    brand_colour: Colour | None = None
+    """Of marks, focus and buttons, in shades that are readable; never of states."""
+    home_url: WebLink | None = None
+    support_url: ContactLink | None = None
     history_days: int = Field(default=90, ge=1, le=3650)
     """How long a resolved incident stays on the page."""
     card_threshold: float = Field(default=0.5, ge=0, le=1)
@@ -267,6 +301,18 @@ class TenantSettings(Model):
             for part, wording in wordings.items():
                 check_wording(part, wording)
         return value
+
+
+class BrandPicture(Model):
+    """What is known of a picture that a tenant put on its page; its pixels are read where they are needed."""
+
+    role: str
+    digest: str
+    width: int
+    height: int
+    reads_on_light: bool
+    reads_on_dark: bool
+    """Whether it stands out from our paper by itself, or needs a plate behind it."""
 
 
 class Tenant(Model):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from server.errors import Unavailable
-from server.models import Component, Incident, Revision, StateChange, Tenant
-from server.store import changes, tenants
+from server.models import BrandPicture, Component, Incident, Revision, StateChange, Tenant
+from server.store import branding, changes, tenants
 from server.store import components as component_rows
 from server.store import incidents as incident_rows
 from server.store.database import Database
@@ -42,6 +42,8 @@ class Snapshot:
     """Of the updates of these incidents that were edited: the versions replaced, oldest first."""
     shown_states: Mapping[str, Sequence[StateChange]]
     """Of each component: the state `SHOWN_DAYS` ago and every change since, oldest first."""
+    pictures: Mapping[str, BrandPicture]
+    """Logo and favicon, by role."""
     taken_at: datetime
 
     @property
@@ -148,6 +150,7 @@ class Snapshots:
                 history=tuple(history),
                 revisions=await incident_rows.revisions_of(db, tenant_id, ids),
                 shown_states=await component_rows.shown_states_since(db, tenant_id, shown_since),
+                pictures=await branding.of_tenant(db, tenant_id),
                 taken_at=now,
             )
 

@@ -12,14 +12,17 @@ from xml.etree import ElementTree as Xml
 from icalendar import Calendar, Event
 from markupsafe import Markup
 
+from server.branding import picture_path
 from server.links import incident_url
 from server.markup import plain, safe_html
 from server.models import Incident, Status
+from server.pictures import PictureRole
 from status_site.documents import Document
 from status_site.render import render, sentence
 from status_site.view import View
 
 MOST = 25
+JSON_NAMES = {PictureRole.LOGO: "icon", PictureRole.FAVICON: "favicon"}
 ATOM = "http://www.w3.org/2005/Atom"
 
 
@@ -30,6 +33,7 @@ async def atom(view: View) -> Document:
     _add(feed, "title", _title(view))
     _add(feed, "updated", _newest(view).isoformat())
     _add(feed, "author/name", view.page.title)
+    _add_pictures(feed, view, {PictureRole.FAVICON: "icon", PictureRole.LOGO: "logo"})
     _add(feed, "link", href=f"{view.home}/history.atom", rel="self")
     _add(feed, "link", href=view.home, rel="alternate")
     for incident in _incidents(view):
@@ -51,6 +55,10 @@ async def rss(view: View) -> Document:
     _add(channel, "link", view.home)
     _add(channel, "description", view.page.description or _title(view))
     _add(channel, "language", view.reader.original)
+    _add_pictures(channel, view, {PictureRole.LOGO: "image/url"})
+    if (image := channel.find("image")) is not None:
+        _add(image, "title", _title(view))
+        _add(image, "link", view.home)
     _add(channel, "lastBuildDate", format_datetime(_newest(view)))
     _add(channel, "atom:link", href=f"{view.home}/history.rss", rel="self", type="application/rss+xml")
     for incident in _incidents(view):
@@ -70,6 +78,7 @@ async def json_feed(view: View) -> Document:
         "title": _title(view),
         "home_page_url": view.home,
         "feed_url": f"{view.home}/feed.json",
+        **{JSON_NAMES[role]: _address(view, role) for role in JSON_NAMES if role in view.snapshot.pictures},
         "language": view.reader.original,
         "items": [
             {
@@ -179,6 +188,16 @@ def _add(parent: Xml.Element, path: str, text: str | None = None, **attributes: 
         parent = Xml.SubElement(parent, name)
     parent.text = text
     parent.attrib.update(attributes)
+
+
+def _add_pictures(parent: Xml.Element, view: View, elements: Mapping[PictureRole, str]) -> None:
+    for role, path in elements.items():
+        if role in view.snapshot.pictures:
+            _add(parent, path, _address(view, role))
+
+
+def _address(view: View, role: PictureRole) -> str:
+    return f"{view.home}{picture_path(view.snapshot.pictures[role])}"
 
 
 def _xml(root: Xml.Element, media_type: str) -> Document:

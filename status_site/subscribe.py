@@ -36,6 +36,7 @@ from server.subscriptions import (
     save_preferences,
     visitor_of,
 )
+from status_site.branding import look_of
 from status_site.documents import SECURITY_HEADERS
 from status_site.reader import Reader
 from status_site.render import render
@@ -75,6 +76,7 @@ class Visit:
             self.reader,
             t=self.text,
             title=self.title,
+            look=look_of(self.snapshot, self.reader.base),
             honeypot=HONEYPOT,
             incidents=self.snapshot.active,
             components=self.snapshot.components,

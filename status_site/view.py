@@ -10,6 +10,7 @@ from server.context import App
 from server.links import page_url
 from server.pages import Page
 from server.snapshots import Snapshot
+from status_site.branding import Look, look_of
 from status_site.documents import Document
 from status_site.reader import Reader
 from status_site.render import render
@@ -29,9 +30,13 @@ class View:
         """The page's public address, for those who read it elsewhere."""
         return page_url(self.app.settings, self.snapshot.tenant)
 
+    @property
+    def look(self) -> Look:
+        return look_of(self.snapshot, self.reader.base)
+
     async def html(self, template: str, **values: Any) -> Document:
         """The template in the reader's language. It is filled in a thread: other requests go on meanwhile."""
         body = await asyncio.to_thread(
-            render, template, self.reader, page=self.page, home=self.home, path=self.path, **values
+            render, template, self.reader, page=self.page, home=self.home, path=self.path, look=self.look, **values
         )
         return Document(body, language=self.reader.language)

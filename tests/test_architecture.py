@@ -28,6 +28,8 @@ HOMES = {
     "anthropic": ("server.llm",),
     "dns": ("server.domains",),
     "mcp": ("tools",),
+    "PIL": ("server.pictures", "status_site.opengraph"),
+    "resvg_py": ("server.rasterise",),
     "litestar": ("status_site",),
     "uvicorn": SHELL,
 }

@@ -495,6 +495,32 @@ domains = sa.Table(
     comment="Host names of tenants' own. Served once the DNS has proved whose they are.",
 )
 
+brand_pictures = sa.Table(
+    "brand_pictures",
+    metadata,
+    _tenant(),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("reads_on_light", sa.Boolean, nullable=False),
+    sa.Column("reads_on_dark", sa.Boolean, nullable=False),
+    sa.Column("png", sa.LargeBinary, nullable=False),
+    _of_tenant(),
+    comment="Logo and favicon, as we encoded them.",
+)
+
+imported = sa.Table(
+    "imported",
+    metadata,
+    _tenant(),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("external_id", sa.String(200), primary_key=True),
+    _id("own_id", nullable=False),
+    _of_tenant(),
+    comment="What was taken over from another status page, by its id there: taking it over again adds nothing.",
+)
+
 idempotency = sa.Table(
     "idempotency",
     metadata,
