@@ -18,6 +18,7 @@ from server.incidents import (
     post_update,
 )
 from server.keys import Holder
+from server.maintenance import MaintenanceDraft, schedule_maintenance
 from server.models import ComponentState, Incident, Scope, Severity, SeverityChange, Status, TenantSettings
 from server.tenants import TenantDraft, context_of, create_tenant, edit_settings, get_settings
 from server.uptime import SHOWN_DAYS
@@ -152,6 +153,22 @@ async def _seed(tenant: TenantContext) -> None:
             timedelta(days=58, hours=2, minutes=19),
             "A faulty release was taken back and checkout works again.",
             Status.RESOLVED,
+        ),
+    )
+    await _seed_maintenance(tenant)
+
+
+async def _seed_maintenance(tenant: TenantContext) -> None:
+    starts_at = tenant.now().replace(minute=0, second=0, microsecond=0) + timedelta(days=2, hours=3)
+    await schedule_maintenance(
+        tenant,
+        MaintenanceDraft(
+            title="Webhooks move to new servers",
+            message="Events are delivered up to ten minutes late while we move. None is lost.",
+            components=("Webhooks",),
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=2),
+            notify=False,
         ),
     )
 

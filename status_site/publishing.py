@@ -154,8 +154,8 @@ class Published:
         snapshot = await app.snapshots.by_slug(key.tenant)
         now = app.clock().replace(second=0, microsecond=0)
         true_at = app.snapshots.true_at(snapshot).replace(second=0, microsecond=0)
-        original = snapshot.tenant.settings.default_language
-        reader = Reader(key.language, key.base, original, key.chose)
+        settings = snapshot.tenant.settings
+        reader = Reader(key.language, key.base, settings.default_language, key.chose, settings.time_zone)
         page = await asyncio.to_thread(page_of, snapshot, now, true_at)
         document = await routes.make(View(app, snapshot, page, reader, key.path))
         packed = await asyncio.to_thread(Packed.of, document)

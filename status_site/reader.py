@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_skeleton, get_timezone_gmt, get_timezone_location, get_timezone_name
 from babel.lists import format_list
 from babel.numbers import format_percent
 from babel.units import format_unit
@@ -45,6 +46,8 @@ class Reader:
     """The language in which the tenant writes."""
     chose: bool = False
     """The reader chose the language: links keep it."""
+    zone: str = "UTC"
+    """The tenant's time zone: without a script times are in it, with UTC beside."""
 
     @property
     def locale(self) -> Locale:
@@ -60,7 +63,7 @@ class Reader:
     def link(self, path: str = "") -> str:
         """The address of one of the tenant's pages, in the language the reader chose."""
         address, mark, fragment = path.partition("#")
-        chosen = f"?lang={self.language}" if self.chose else ""
+        chosen = f"{'&' if '?' in address else '?'}lang={self.language}" if self.chose else ""
         return f"{self.base}{address}{chosen}{mark}{fragment}" or "/"
 
     def state(self, state: StrEnum | None) -> str:
@@ -81,17 +84,35 @@ class Reader:
     # -------------------------------------------------------------------------------------- times and numbers
 
     def time(self, moment: datetime, *, year: bool = False) -> Markup:
-        """A time in UTC, said so, which a script may turn into the reader's own zone."""
-        utc = moment.astimezone(UTC)
-        day = format_date(utc.date(), "long", locale=self.locale) if year else self.day(utc.date())
-        clock = format_datetime(utc, "HH:mm", locale=self.locale)
+        """A time in the tenant's zone and in UTC, which a script may turn into the reader's own zone."""
+        utc, local = moment.astimezone(UTC), moment.astimezone(ZoneInfo(self.zone))
+        day = format_date(local.date(), "long", locale=self.locale) if year else self.day(local.date())
+        clock = f"{utc:%H:%M} UTC"
+        if local.utcoffset():
+            zone = get_timezone_name(local, width="short", locale=self.locale)
+            if zone[0] in "+-":  # the language has no short name for it
+                zone = get_timezone_gmt(local, "long", locale=self.locale)
+            clock = f"{local:%H:%M} {zone} ({clock})"
         stamp = utc.isoformat(timespec="seconds").replace("+00:00", "Z")
         shape = "long" if year else "short"
         pattern = str(self.locale.datetime_formats["medium"]).replace("{1}", "{day}").replace("{0}", "{clock}")
         shown = Markup(pattern).format(  # noqa: S704 - the pattern is Babel's
-            day=day, clock=Markup('<span dir="ltr">{} UTC</span>').format(clock)
+            day=day, clock=Markup('<span dir="ltr">{}</span>').format(clock)
         )
         return Markup('<time datetime="{}" data-shape="{}">{}</time>').format(stamp, shape, shown)
+
+    @property
+    def zone_name(self) -> str:
+        """The zones that times are written in, as the footer lets the reader choose them."""
+        if self.zone == "UTC":
+            return "UTC"
+        return f"{get_timezone_location(ZoneInfo(self.zone), locale=self.locale)} (UTC)"
+
+    @property
+    def zone_note(self) -> str:
+        if self.zone == "UTC":
+            return self.text("footer.utc")
+        return self.text("footer.zones", zone=get_timezone_location(ZoneInfo(self.zone), locale=self.locale))
 
     def day(self, day: date) -> str:
         return str(format_skeleton("MMMd", day, locale=self.locale))

@@ -16,6 +16,7 @@ from server.models import (
     ComponentState,
     Impacts,
     Incident,
+    IncidentKind,
     Model,
     Revision,
     Severity,
@@ -93,8 +94,8 @@ async def closed_since(db: AsyncConnection, tenant_id: str, moment: datetime) ->
 async def page(
     db: AsyncConnection, tenant_id: str, *, active: bool | None, before: tuple[datetime, str] | None, limit: int
 ) -> list[Incident]:
-    """At most `limit` incidents, the latest start first, that come after the one `before` names."""
-    conditions: list[sa.ColumnElement[bool]] = []
+    """At most `limit` incidents, no maintenance, the latest start first, after the one that `before` names."""
+    conditions: list[sa.ColumnElement[bool]] = [incidents.c.kind == IncidentKind.INCIDENT]
     if active is not None:
         conditions.append(incidents.c.resolved_at.is_(None) if active else incidents.c.resolved_at.is_not(None))
     if before is not None:

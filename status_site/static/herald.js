@@ -1,5 +1,5 @@
 // What makes a page that is complete without scripts pleasanter: times in the reader's zone, a theme to choose,
-// bars to walk by arrow keys, and news without a reload. Everything here may fail without loss.
+// bars to walk by arrow keys, subscribing without leaving, and news without a reload. Everything may fail without loss.
 
 const root = document.documentElement;
 const language = root.lang;
@@ -55,6 +55,60 @@ function walkBars() {
       days[at].focus();
     });
   }
+}
+
+// ------------------------------------------------------------------------------- subscribing without leaving
+
+const dialog = document.createElement("dialog");
+
+// The links to the page on subscribing open it above this one. If anything fails they lead there, as they are.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[data-dialog]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || !dialog.showModal) return;
+  event.preventDefault();
+  try {
+    await fill(await fetch(link.href), link.dataset.dialog);
+    dialog.showModal();
+    dialog.querySelector("input[type=email]")?.focus();
+  } catch {
+    location.href = link.href;
+  }
+});
+
+dialog.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.method === "dialog") return;
+  event.preventDefault();
+  const close = dialog.querySelector(".close").textContent;
+  try {
+    await fill(await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) }), close);
+    (dialog.querySelector("[role=alert]") ?? dialog.querySelector("h1")).focus();
+  } catch {
+    form.submit();
+  }
+});
+
+async function fill(answer, close) {
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const said = page.querySelector("main");
+  said.querySelector("h1").id = "dialog-title";
+  for (const one of said.querySelectorAll("h1, [role=alert]")) one.tabIndex = -1;
+  said.querySelector(":scope > p:last-child").remove();  // the way back to where the reader still is
+  await Promise.all([...page.querySelectorAll("link[rel=stylesheet]")].map(borrowStyle));
+  const button = Object.assign(document.createElement("button"), { className: "close", textContent: close });
+  const end = Object.assign(document.createElement("form"), { method: "dialog" });
+  end.append(button);
+  dialog.setAttribute("aria-labelledby", "dialog-title");
+  dialog.replaceChildren(...said.childNodes, end);
+  document.body.append(dialog);
+}
+
+function borrowStyle(style) {
+  const href = style.getAttribute("href");
+  if (document.querySelector(`link[href="${href}"]`)) return null;
+  const own = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+  document.head.append(own);
+  return new Promise((resolve, reject) => Object.assign(own, { onload: resolve, onerror: reject }));
 }
 
 // ------------------------------------------------------------------------------------------------------- news

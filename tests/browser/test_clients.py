@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 SECONDS = 60
 CARDS = "Card payments declined at checkout"
+MOVE = "Webhooks move to new servers"
 MAIL = "Login code e-mails arrive up to 20 minutes late"
 
 
@@ -74,6 +75,7 @@ def test_whadup_reads_every_document(shop: str, tmp_path: Path) -> None:
     }
     assert len(found["incidents"]["incidents"]) == 5
     assert len(found["unresolved"]["incidents"]) == 2
+    assert [one["name"] for one in found["upcoming"]["scheduled_maintenances"]] == [MOVE]
 
 
 def test_npms_statuspage_io_reads_every_document(shop: str, packages: Path, tmp_path: Path) -> None:
@@ -85,4 +87,4 @@ def test_npms_statuspage_io_reads_every_document(shop: str, packages: Path, tmp_
     assert found["status"]["status"] == {"indicator": "major", "description": "Partial System Outage"}
     assert [one["name"] for one in found["unresolved"]["incidents"]] == [CARDS, MAIL]
     assert len(found["incidents"]["incidents"]) == 5
-    assert found["active"]["scheduled_maintenances"] == []
+    assert [one["name"] for one in found["upcoming"]["scheduled_maintenances"]] == [MOVE]

@@ -122,6 +122,59 @@ def test_the_keyboard_alone_reaches_the_content_the_groups_and_the_bars(chromium
         )
 
 
+def test_subscribing_opens_above_the_page_and_the_keyboard_alone_does_it(chromium: Browser, shop: str) -> None:
+    with opened(chromium, shop) as page:
+        follow = page.get_by_role("article").first.get_by_role("link", name="Get updates")
+        follow.focus()
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Subscribe to updates")
+        expect(dialog.get_by_label("E-mail address")).to_be_focused()
+        expect(dialog.get_by_role("checkbox", name="Card payments declined at checkout")).to_be_checked()
+        expect(dialog.get_by_role("checkbox", name="All updates")).not_to_be_checked()
+
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(follow).to_be_focused()
+
+        page.keyboard.press("Enter")
+        page.keyboard.type("ada@example.org")
+        page.wait_for_timeout(2_100)  # a person takes longer than a script: the form wants that proved
+        page.keyboard.press("Enter")
+
+        sent = page.get_by_role("dialog", name="Look into your mailbox")
+        expect(sent.get_by_text("If ada@example.org can receive our mail")).to_be_visible()
+        expect(sent.get_by_role("heading")).to_be_focused()
+        sent.get_by_role("button", name="Close").click()
+        expect(sent).to_be_hidden()
+        assert page.url == shop
+
+
+def test_what_is_wrong_with_the_form_is_said_in_the_dialog_and_axe_finds_nothing(
+    chromium: Browser, shop: str, packages: Path
+) -> None:
+    context = chromium.new_context(bypass_csp=True, viewport={"width": 390, "height": 900})
+    page = context.new_page()
+    page.goto(shop)
+    page.get_by_role("link", name="Subscribe", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Subscribe to updates")
+    dialog.get_by_label("E-mail address").fill("ada@example.org")
+    page.keyboard.press("Enter")
+
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    page.evaluate((packages / "axe-core" / "axe.min.js").read_text())
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]][:3]) for rule in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
+
+
+def test_without_scripts_each_active_incident_leads_to_its_own_form(chromium: Browser, shop: str) -> None:
+    with opened(chromium, shop, scripts=False) as page:
+        page.get_by_role("article").first.get_by_role("link", name="Get updates").click()
+
+        assert page.get_by_role("checkbox", name="Card payments declined at checkout").is_checked()
+
+
 def test_news_arrive_without_a_reload_and_are_spoken(chromium: Browser, shop: str) -> None:
     context = chromium.new_context()
     page = context.new_page()
