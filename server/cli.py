@@ -44,6 +44,10 @@ herald.add_typer(train_commands, name="train")
 herald.add_typer(subscriber_commands, name="subscriber")
 domain_commands = typer.Typer(help="Host names of a tenant's own for its status page.", no_args_is_help=True)
 herald.add_typer(domain_commands, name="domain")
+branding_commands = typer.Typer(help="How a tenant's page looks: logo, colour, words.", no_args_is_help=True)
+herald.add_typer(branding_commands, name="branding")
+import_commands = typer.Typer(help="Take over the history of another status page.", no_args_is_help=True)
+herald.add_typer(import_commands, name="import")
 mail_commands = typer.Typer(
     help="Subscribers' mail: what was sent, and through which server.", no_args_is_help=True
 )
@@ -692,6 +696,56 @@ async def _verify_history(settings: Settings, slug: str, incident: str | None) -
     out.print("The history is as it was written.")
 
 
+@branding_commands.command("set")
+def branding_set(
+    tenant: TenantOption,
+    file: Annotated[Path | None, typer.Argument(help="The logo: PNG, JPEG, WebP or SVG.", exists=True)] = None,
+    favicon: Annotated[Path | None, typer.Option(help="The favicon: PNG, JPEG, WebP or SVG.", exists=True)] = None,
+    title: Annotated[str | None, typer.Option(help="What the page is called.")] = None,
+    description: Annotated[str | None, typer.Option(help="A line below its sentence.")] = None,
+    colour: Annotated[str | None, typer.Option(help="Such as '#34407f'.")] = None,
+    home_url: Annotated[str | None, typer.Option(help="The company's site.")] = None,
+    support_url: Annotated[str | None, typer.Option(help="Where customers get help: https: or mailto:.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Change what is given; an empty text takes it back."""
+    words = {"title": title, "description": description, "colour": colour, "home_url": home_url,
+             "support_url": support_url}  # fmt: skip
+    given = {name: value or None for name, value in words.items() if value is not None}
+    pictures = {role: path for role, path in (("logo", file), ("favicon", favicon)) if path is not None}
+    _run(_branding_set(_settings(database), tenant, given, pictures))
+
+
+@branding_commands.command("show")
+def branding_show(tenant: TenantOption, database: DatabaseOption = None) -> None:
+    """Show what is set."""
+    _run(_branding_show(_settings(database), tenant))
+
+
+@branding_commands.command("clear")
+def branding_clear(
+    tenant: TenantOption,
+    role: Annotated[str | None, typer.Argument(help="logo or favicon alone; everything by default.")] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Back to the tenant's name in Herald's own look."""
+    _run(_branding_clear(_settings(database), tenant, role))
+
+
+@import_commands.command("statuspage")
+def import_statuspage(
+    source: Annotated[str, typer.Argument(help="The page's address, or a file with its JSON.")],
+    tenant: TenantOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Import; without it, only say what would be added.")] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Ask addresses of your own network too, and plain HTTP.")
+    ] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Take over components, incidents and maintenance, with their times; nobody gets mail. Again adds news."""
+    _run(_import_statuspage(_settings(database), source, tenant, yes, allow_private))
+
+
 @domain_commands.command("add")
 def domain_add(
     host: Annotated[str, typer.Argument(help="Such as status.example.com.")],
@@ -726,6 +780,78 @@ def domain_remove(
 ) -> None:
     """Stop serving the page under a host name."""
     _run(_domain_remove(_settings(database), tenant, host))
+
+
+async def _branding_set(
+    settings: Settings, slug: str, given: dict[str, object], pictures: dict[str, Path]
+) -> None:
+    from server.branding import edit_branding, read_changes, set_picture
+    from server.opening import open_app
+    from server.pictures import PictureRole
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        tenant = await context_of(app, slug)
+        for role, path in pictures.items():
+            await set_picture(tenant, PictureRole(role), await asyncio.to_thread(path.read_bytes))
+        if given or not pictures:
+            await edit_branding(tenant, read_changes(given))
+    await _branding_show(settings, slug)
+
+
+async def _branding_show(settings: Settings, slug: str) -> None:
+    from server.branding import get_branding
+    from server.opening import open_app
+    from server.tenants import context_of
+
+    async with open_app(settings) as app:
+        branding = await get_branding(await context_of(app, slug))
+    table = Table(show_header=False)
+    for name, value in branding.model_dump(exclude={"logo", "favicon"}).items():
+        table.add_row(name, escape(str(value or "–")))
+    out.print(table)
+
+
+async def _branding_clear(settings: Settings, slug: str, role: str | None) -> None:
+    from server.branding import clear_branding, clear_picture
+    from server.errors import Invalid
+    from server.opening import open_app
+    from server.pictures import PictureRole
+    from server.tenants import context_of
+
+    if role not in (None, *PictureRole):
+        raise Invalid(f"{role!r} is no picture of a page: name logo or favicon, or nothing for everything")
+    async with open_app(settings) as app:
+        tenant = await context_of(app, slug)
+        await (clear_branding(tenant) if role is None else clear_picture(tenant, PictureRole(role)))
+    out.print("Cleared.", highlight=False)
+
+
+async def _import_statuspage(settings: Settings, source: str, slug: str, yes: bool, allow_private: bool) -> None:
+    from server.errors import Invalid
+    from server.importing import fetch_documents, import_page
+    from server.opening import open_app
+    from server.statuspage import read_page
+    from server.tenants import context_of
+
+    if "://" in source:
+        documents = await fetch_documents(source, allow_private=allow_private)
+    else:
+        try:
+            documents = [await asyncio.to_thread(Path(source).read_bytes)]
+        except OSError as error:
+            raise Invalid(f"cannot read {source} ({error.strerror}): name a file or an https address") from error
+    page = read_page(documents)
+    async with open_app(settings) as app:
+        found = await import_page(await context_of(app, slug), page, dry_run=not yes)
+    added = (f"{found.components} components, {found.incidents} incidents, {found.maintenances} maintenances and "
+             f"{found.updates} updates")  # fmt: skip
+    if found.is_empty:
+        out.print(f"Nothing is new: all {found.known} incidents and maintenances are here.", highlight=False)
+    elif yes:
+        out.print(f"Imported {added}.", highlight=False)
+    else:
+        out.print(f"Would import {added}. Run it again with --yes to do so.", highlight=False)
 
 
 async def _domain_add(settings: Settings, slug: str, host: str) -> None:

@@ -226,7 +226,7 @@ async def _schedule(
         title_translations=draft.title_translations,
     )
     incident = await open_record(db, tenant, content, tenant.now(), draft.notify)
-    await _plan(db, tenant, incident)
+    await plan_moments(db, tenant, incident)
     await tenant.audit(db, "maintenance.schedule", incident.id, title=incident.title)
     return incident
 
@@ -245,7 +245,7 @@ async def _edit(
     if content.is_empty:
         raise Invalid("this changes nothing: give a message, a title, components, a window or a status")
     incident = await add_update(db, tenant, before, content, edit.notify)
-    await _plan(db, tenant, incident)
+    await plan_moments(db, tenant, incident)
     return incident
 
 
@@ -257,7 +257,7 @@ async def _cancel(
         raise Refused(f"the maintenance is {before.status} already: end it with the status completed instead")
     content = UpdateContent(message=cancellation.message, status=Status.CANCELLED)
     incident = await add_update(db, tenant, before, content, cancellation.notify)
-    await _plan(db, tenant, incident)
+    await plan_moments(db, tenant, incident)
     return incident
 
 
@@ -312,7 +312,7 @@ def _check_is_to_come(window: Window, now: datetime, *, begun: bool = False) -> 
         raise Invalid(f"its {edge}, {moment.isoformat()}, is past; it is {now.isoformat(timespec='seconds')} now")
 
 
-async def _plan(db: AsyncConnection, tenant: TenantContext, incident: Incident) -> None:
+async def plan_moments(db: AsyncConnection, tenant: TenantContext, incident: Incident) -> None:
     """Write down what the clock has to do from now on."""
     hours = (await tenants.get(db, tenant.id)).settings.maintenance_reminders
     await rows.plan(db, tenant.id, incident.id, _moments(incident, hours, tenant.now()))

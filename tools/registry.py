@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.models import Scope
+from tools.branding import branding_clear_picture, branding_get, branding_set_picture, branding_update
 from tools.components import (
     component_create,
     component_delete,
@@ -88,6 +89,10 @@ PUBLISHED = (
     Published(delivery_report, "Report on mail", OPERATORS | OWNERS, read_only=True, idempotent=True),
     Published(page_settings_get, "Read the settings", OWNERS, read_only=True, idempotent=True),
     Published(page_settings_update, "Change the settings", OWNERS, destructive=True, idempotent=True),
+    Published(branding_get, "Read how the page looks", OWNERS, read_only=True, idempotent=True),
+    Published(branding_update, "Change how the page looks", OWNERS, destructive=True, idempotent=True),
+    Published(branding_set_picture, "Show a logo or a favicon", OWNERS, destructive=True, idempotent=True),
+    Published(branding_clear_picture, "Take a picture off the page", OWNERS, destructive=True),
     Published(key_list, "List API keys", OWNERS, read_only=True, idempotent=True),
     Published(key_create, "Make an API key", OWNERS),
     Published(key_revoke, "Revoke an API key", OWNERS, destructive=True, idempotent=True),
