@@ -711,7 +711,7 @@ def branding_set(
     """Change what is given; an empty text takes it back."""
     words = {"title": title, "description": description, "colour": colour, "home_url": home_url,
              "support_url": support_url}  # fmt: skip
-    given = {name: value or None for name, value in words.items() if value is not None}
+    given: dict[str, object] = {name: value or None for name, value in words.items() if value is not None}
     pictures = {role: path for role, path in (("logo", file), ("favicon", favicon)) if path is not None}
     _run(_branding_set(_settings(database), tenant, given, pictures))
 

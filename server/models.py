@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -22,7 +21,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.networks import validate_email
 from pydantic.networks import validate_email
 
 # ------------------------------------------------------------------------------------------------- fixed sets
@@ -633,6 +631,10 @@ class Domain(Model):
     """Since when the DNS proves that it is the tenant's."""
     arrived_at: Utc | None = None
     """When the first visitor reached the page under it."""
+    checked_at: Utc | None = None
+    """When the DNS was last asked again whether it still proves that."""
+    failing_since: Utc | None = None
+    """Since when it does not any more; served for some days still, in case that is a mistake."""
 
     @property
     def state(self) -> DomainState:

@@ -35,5 +35,7 @@ def upgrade() -> None:
         sa.Column("own_id", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_imported_tenant_id"),
         sa.PrimaryKeyConstraint("tenant_id", "kind", "external_id", name="pk_imported"),
-        comment="What was taken over from another status page, by its id there: taking it over again adds nothing.",
+        comment=(
+            "What was taken over from another status page, by its id there: taking it over again adds nothing."
+        ),
     )
