@@ -1,16 +1,19 @@
-"""Host names of a tenant's own: proved by a DNS record before anything is served under them.
+"""Host names of a tenant's own: proved by a DNS record before anything is served under them, and again each day.
 
 Without the proof, whoever finds a name that still points here could claim it (a takeover). The record holds a
-secret of the tenant's, so a name that is given up and claimed by another tenant needs another record.
+secret of the tenant's, and a name that was given up or whose proof is gone is no other tenant's for 30 days.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import dns.asyncresolver
@@ -23,11 +26,22 @@ from server.errors import Invalid, Unavailable
 from server.models import Domain, Scope
 from server.store import domains as rows
 from server.store.database import Database
+from server.waiting import is_set_within
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 DNS_SECONDS = 5
+EVERY_SECONDS = 60
+CHECKED_EVERY = timedelta(days=1)
+FORGIVEN_FOR = timedelta(days=3)
+QUARANTINE = timedelta(days=30)
+BATCH = 50
 KNOWN_FOR = timedelta(seconds=2)
 MAX_KNOWN = 10_000
 PROOF = "_herald"
+
+log = logging.getLogger(__name__)
 
 Lookup = Callable[[str, str], Awaitable[list[str]]]
 """Name and record type → the records' texts; none if there are none. Raises Unavailable."""
@@ -70,11 +84,12 @@ async def list_domains(tenant: TenantContext) -> list[Domain]:
 
 
 async def remove_domain(tenant: TenantContext, host: str) -> None:
-    """Stop serving the page under that host. Claiming it again needs a new record."""
+    """Stop serving the page under that host. Claiming it again needs a new record, by another tenant 30 days."""
     tenant.require(Scope.ADMIN)
     name = normal_host(host)
     async with tenant.write() as db:
         await rows.get(db, tenant.id, name)
+        await rows.release(db, tenant.id, name, tenant.now())
         await rows.delete(db, tenant.id, name)
         await tenant.audit(db, "domain.remove", name)
 
@@ -86,14 +101,45 @@ async def check_domain(tenant: TenantContext, host: str, lookup: Lookup) -> Chec
         domain = await rows.get(db, tenant.id, normal_host(host))
     problem = await _proof_problem(domain, lookup)
     async with tenant.write() as db:
+        problem = problem or await _claim_problem(db, tenant, domain.host)
         if problem is not None:
-            await rows.unverify(db, tenant.id, domain.host)
+            await rows.release(db, tenant.id, domain.host, tenant.now())
         elif domain.verified_at is None:
             await rows.verify(db, tenant.id, domain.host, tenant.now())
+        else:
+            await rows.note_failing(db, tenant.id, domain.host, None)
         await tenant.audit(db, "domain.check", domain.host, problem=problem)
         checked = await rows.get(db, tenant.id, domain.host)
     tenant.app.hosts.forget()
     return Check(checked, problem or await _address_problem(tenant.app, domain, lookup))
+
+
+async def keep_proofs(app: App, stop: asyncio.Event, lookup: Lookup | None = None) -> None:
+    """Ask the DNS each day whether every name is still its tenant's, until `stop`."""
+    while not await is_set_within(stop, EVERY_SECONDS):
+        try:
+            await check_again(app, lookup or look_up)
+        except Unavailable as error:
+            log.warning("proofs of host names wait: %s", error)
+        except Exception:
+            log.exception("proofs of host names could not be checked")
+
+
+async def check_again(app: App, lookup: Lookup) -> None:
+    """Check the names that were not for a day. One whose proof stays gone for three days is served no longer.
+
+    A DNS that does not answer proves nothing, so nobody loses a name by it.
+    """
+    now = app.clock()
+    async with app.database.write() as db:
+        taken = await rows.take_unchecked(db, now - CHECKED_EVERY, now, BATCH)
+    for tenant_id, domain in taken:
+        try:
+            problem = await _proof_problem(domain, lookup)
+        except Unavailable as error:
+            log.warning("the proof of %s waits until tomorrow: %s", domain.host, error)
+        else:
+            await _note(app, tenant_id, domain, problem)
 
 
 def instructions(app: App, domain: Domain) -> list[str]:
@@ -103,6 +149,34 @@ def instructions(app: App, domain: Domain) -> list[str]:
         f"{PROOF}.{domain.host}. TXT {domain.token}",
         f"{domain.host}. CNAME {target}.   (at the top of a zone: A and AAAA with its addresses)",
     ]
+
+
+async def _note(app: App, tenant_id: str, domain: Domain, problem: str | None) -> None:
+    now = app.clock()
+    since = domain.failing_since or now
+    async with app.database.write() as db:
+        if problem is None:
+            await rows.note_failing(db, tenant_id, domain.host, None)
+        elif now - since < FORGIVEN_FOR:
+            log.warning("%s of %s will be lost: %s", domain.host, tenant_id, problem)
+            await rows.note_failing(db, tenant_id, domain.host, since)
+        else:
+            log.warning("%s of %s is lost: %s", domain.host, tenant_id, problem)
+            await rows.release(db, tenant_id, domain.host, now)
+    app.hosts.forget()
+
+
+async def _claim_problem(db: AsyncConnection, tenant: TenantContext, host: str) -> str | None:
+    """Whether the name is another tenant's, or was until lately. Says neither whose nor why."""
+    if await rows.is_anothers(db, tenant.id, host):
+        return (
+            f"{host} is another page's here: it must be removed there first, and then {QUARANTINE.days} days pass"
+        )
+    released_at = await rows.released_elsewhere(db, tenant.id, host)
+    if released_at is not None and tenant.now() < released_at + QUARANTINE:
+        free_on = (released_at + QUARANTINE).date().isoformat()
+        return f"{host} was another page's here until lately: check it again after {free_on}"
+    return None
 
 
 async def _proof_problem(domain: Domain, lookup: Lookup) -> str | None:

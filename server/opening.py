@@ -14,7 +14,7 @@ from embeddings.profiles import default_cache_dir
 from server.analyzers import Analyzer, open_analyzer
 from server.config import Settings
 from server.context import App
-from server.domains import Hosts
+from server.domains import Hosts, keep_proofs
 from server.inference import Inference
 from server.keys import Holder, Keyring
 from server.limits import NetworkLimits
@@ -82,6 +82,7 @@ async def background_work(app: App, *, sends_mail: bool = False) -> AsyncIterato
         app.snapshots.follow,
         app.recorder.run,
         partial(keep_schedule, app),
+        partial(keep_proofs, app),
         *([Worker(app).run] if sends_mail else []),
     ]
     tasks = [asyncio.create_task(work(stop)) for work in works]

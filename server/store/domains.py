@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.errors import NotFound
 from server.models import Domain
 from server.store.database import insert_if_absent
-from server.store.schema import domains, tenants
+from server.store.schema import domains, released_hosts, tenants
 
 
 async def insert(db: AsyncConnection, tenant_id: str, domain: Domain) -> None:
@@ -45,16 +45,48 @@ async def owner(db: AsyncConnection, host: str) -> str | None:
 
 
 async def verify(db: AsyncConnection, tenant_id: str, host: str, at: datetime) -> None:
-    """It is this tenant's now. Whoever had proved it before has lost it: only one can hold the DNS record."""
+    """It is this tenant's now, and of two that prove it at the same moment, only the later one's."""
     others = (domains.c.host == host, domains.c.tenant_id != tenant_id)
     await db.execute(sa.update(domains).where(*others).values(verified_at=None, arrived_at=None))
-    mine = (domains.c.host == host, domains.c.tenant_id == tenant_id)
-    await db.execute(sa.update(domains).where(*mine).values(verified_at=at))
+    await db.execute(sa.update(domains).where(*_mine(tenant_id, host)).values(verified_at=at, checked_at=at))
+    await db.execute(sa.delete(released_hosts).where(released_hosts.c.host == host))
 
 
-async def unverify(db: AsyncConnection, tenant_id: str, host: str) -> None:
-    mine = (domains.c.host == host, domains.c.tenant_id == tenant_id)
-    await db.execute(sa.update(domains).where(*mine).values(verified_at=None, arrived_at=None))
+async def release(db: AsyncConnection, tenant_id: str, host: str, at: datetime) -> None:
+    """The tenant has it no longer; if it had, no other tenant can claim it for a while."""
+    nothing = {"verified_at": None, "arrived_at": None, "failing_since": None}
+    had = (*_mine(tenant_id, host), domains.c.verified_at.is_not(None))
+    if (await db.execute(sa.update(domains).where(*had).values(nothing))).rowcount:
+        await insert_if_absent(db, released_hosts, {"tenant_id": tenant_id, "host": host, "at": at})
+
+
+async def is_anothers(db: AsyncConnection, tenant_id: str, host: str) -> bool:
+    """Whether another tenant has proved it to be its own."""
+    theirs = (domains.c.host == host, domains.c.tenant_id != tenant_id, domains.c.verified_at.is_not(None))
+    return (await db.execute(sa.select(domains.c.host).where(*theirs))).first() is not None
+
+
+async def released_elsewhere(db: AsyncConnection, tenant_id: str, host: str) -> datetime | None:
+    """When another tenant gave it up or lost it, if one did and nobody claimed it since."""
+    theirs = (released_hosts.c.host == host, released_hosts.c.tenant_id != tenant_id)
+    at: datetime | None = (await db.execute(sa.select(sa.func.max(released_hosts.c.at)).where(*theirs))).scalar()
+    return at
+
+
+async def take_unchecked(
+    db: AsyncConnection, before: datetime, at: datetime, limit: int
+) -> list[tuple[str, Domain]]:
+    """Proved names, with their tenants, that were last checked before then. From now on they count as checked."""
+    last = sa.func.coalesce(domains.c.checked_at, domains.c.verified_at)
+    query = sa.select(domains).where(domains.c.verified_at.is_not(None), last < before).order_by(last).limit(limit)
+    rows = (await db.execute(query.with_for_update(skip_locked=True))).mappings().all()
+    for row in rows:
+        await db.execute(sa.update(domains).where(*_mine(row["tenant_id"], row["host"])).values(checked_at=at))
+    return [(row["tenant_id"], _domain(row)) for row in rows]
+
+
+async def note_failing(db: AsyncConnection, tenant_id: str, host: str, since: datetime | None) -> None:
+    await db.execute(sa.update(domains).where(*_mine(tenant_id, host)).values(failing_since=since))
 
 
 async def arrived(db: AsyncConnection, host: str, at: datetime) -> None:
@@ -64,7 +96,11 @@ async def arrived(db: AsyncConnection, host: str, at: datetime) -> None:
 
 
 async def delete(db: AsyncConnection, tenant_id: str, host: str) -> None:
-    await db.execute(sa.delete(domains).where(domains.c.tenant_id == tenant_id, domains.c.host == host))
+    await db.execute(sa.delete(domains).where(*_mine(tenant_id, host)))
+
+
+def _mine(tenant_id: str, host: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return domains.c.tenant_id == tenant_id, domains.c.host == host
 
 
 def _domain(row: sa.RowMapping) -> Domain:

@@ -490,9 +490,22 @@ domains = sa.Table(
     _time("created_at"),
     _time("verified_at", null=True),
     _time("arrived_at", null=True),
+    _time("checked_at", null=True),
+    _time("failing_since", null=True),
     _of_tenant(),
     sa.Index(None, "host"),
     comment="Host names of tenants' own. Served once the DNS has proved whose they are.",
+)
+
+released_hosts = sa.Table(
+    "released_hosts",
+    metadata,
+    _tenant(),
+    sa.Column("host", sa.String(253), primary_key=True),
+    _time("at"),
+    _of_tenant(),
+    sa.Index(None, "host"),
+    comment="Names that tenants gave up or lost: for a while no other tenant can claim them.",
 )
 
 brand_pictures = sa.Table(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from server.context import App, TenantContext
-from server.domains import Check, add_domain, check_domain, list_domains, normal_host, remove_domain
+from server.domains import (
+    Check,
+    add_domain,
+    check_again,
+    check_domain,
+    list_domains,
+    normal_host,
+    remove_domain,
+)
 from server.errors import Invalid, NotFound, Refused, Unavailable
 from server.models import DomainState, Scope
 from server.store.database import Database
@@ -94,14 +104,97 @@ async def test_another_tenant_can_claim_a_name_but_not_take_it(
     assert await app.hosts.owner(HOST) == "acme"
 
 
-async def test_a_name_whose_record_changed_hands_changes_hands(
-    app: App, acme: TenantContext, globex: TenantContext, dns: Dns
+async def test_a_name_is_another_tenants_only_thirty_days_after_it_was_given_up(
+    app: App, acme: TenantContext, globex: TenantContext, dns: Dns, clock: Clock
 ) -> None:
     await prove(acme, dns)
-    await prove(globex, dns)
+    assert "must be removed there first" in ((await prove(globex, dns)).problem or "")
+    assert await app.hosts.owner(HOST) == "acme"
 
+    await remove_domain(acme, HOST)
+    clock.advance(days=29)
+    assert "check it again after 2026-04-13" in ((await check_domain(globex, HOST, dns)).problem or "")
+    assert await app.hosts.owner(HOST) is None
+
+    clock.advance(days=1)
+    await check_domain(globex, HOST, dns)
     assert await app.hosts.owner(HOST) == "globex"
-    assert (await list_domains(acme))[0].state is DomainState.AWAITING_DNS
+
+
+async def test_who_gave_a_name_up_can_have_it_back_at_once(app: App, acme: TenantContext, dns: Dns) -> None:
+    await prove(acme, dns)
+    await remove_domain(acme, HOST)
+
+    await prove(acme, dns)
+
+    assert await app.hosts.owner(HOST) == "acme"
+
+
+async def test_a_proof_that_stays_gone_for_three_days_is_lost_and_the_name_stays_closed_to_others(
+    app: App, acme: TenantContext, globex: TenantContext, dns: Dns, clock: Clock
+) -> None:
+    await prove(acme, dns)
+    dns.records.clear()
+    for _ in range(3):  # found missing on the first of these days
+        clock.advance(days=1, minutes=1)
+        await check_again(app, dns)
+        assert await app.hosts.owner(HOST) == "acme"
+
+    clock.advance(days=1, minutes=1)
+    await check_again(app, dns)
+
+    assert await app.hosts.owner(HOST) is None
+    assert "was another page's here until lately" in ((await prove(globex, dns)).problem or "")
+
+
+async def test_a_proof_that_comes_back_in_time_is_as_good_as_before(
+    app: App, acme: TenantContext, dns: Dns, clock: Clock
+) -> None:
+    await prove(acme, dns)
+    records, dns.records = dns.records, {}
+    clock.advance(days=1, minutes=1)
+    await check_again(app, dns)
+    dns.records = records
+    clock.advance(days=1, minutes=1)
+    await check_again(app, dns)
+    dns.records = {}
+    clock.advance(days=2, minutes=1)
+
+    await check_again(app, dns)
+
+    assert await app.hosts.owner(HOST) == "acme"  # the three days began anew
+
+
+async def test_a_dns_that_does_not_answer_takes_no_name_away(app: App, acme: TenantContext, clock: Clock) -> None:
+    await prove(acme, Dns())
+
+    async def silent(name: str, _kind: str) -> list[str]:
+        raise Unavailable(f"the DNS does not answer for {name}")
+
+    for _ in range(9):
+        clock.advance(days=1, minutes=1)
+        await check_again(app, silent)
+
+    assert await app.hosts.owner(HOST) == "acme"
+
+
+async def test_a_name_is_checked_once_a_day_however_many_processes_look(
+    app: App, other_app: App, acme: TenantContext, clock: Clock
+) -> None:
+    await prove(acme, Dns())
+    asked: list[str] = []
+
+    async def counting(name: str, _kind: str) -> list[str]:
+        asked.append(name)
+        return []
+
+    clock.advance(hours=23)
+    await check_again(app, counting)
+    assert asked == []
+    clock.advance(hours=2)
+    await asyncio.gather(check_again(app, counting), check_again(other_app, counting))
+    await check_again(app, counting)
+    assert asked.count(f"_herald.{HOST}") == 1
 
 
 async def test_a_record_that_is_gone_ends_the_proof_and_a_new_claim_needs_a_new_one(

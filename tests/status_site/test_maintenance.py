@@ -66,9 +66,9 @@ async def test_programs_see_a_maintenance_coming_then_under_way_and_a_cancelled_
         answer = await site.get(f"/s/acme/api/v2/scheduled-maintenances/{kind}.json")
         return [one["status"] for one in answer.json()["scheduled_maintenances"]]
 
-    window = {"starts_at": clock() + timedelta(hours=1), "ends_at": clock() + timedelta(hours=2)}
-    await schedule_maintenance(acme, MaintenanceDraft(title="Upgrade", **window))
-    other = await schedule_maintenance(acme, MaintenanceDraft(title="Other", **window))
+    one, two = clock() + timedelta(hours=1), clock() + timedelta(hours=2)
+    await schedule_maintenance(acme, MaintenanceDraft(title="Upgrade", starts_at=one, ends_at=two))
+    other = await schedule_maintenance(acme, MaintenanceDraft(title="Other", starts_at=one, ends_at=two))
     assert (await names("upcoming"), await names("active")) == (["scheduled", "scheduled"], [])
 
     await cancel_maintenance(acme, Cancellation(incident_id=other.id))
