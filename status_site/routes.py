@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from server.errors import NotFound
-from status_site import feeds, page, pictures, statuspage
+from status_site import feeds, opengraph, page, pictures, statuspage
 from status_site.documents import Document
 from status_site.view import View
 
@@ -34,6 +34,7 @@ ROUTES = (
     _route(r"/components/(?P<component_id>[a-z0-9_]{1,64})", page.component),
     _route(r"/history(?:/(?P<newest>\d{4}-\d{2}))?", page.history),
     _route(r"/brand/(?P<role>logo|favicon)-(?P<digest>[0-9a-f]{16})\.png", pictures.picture, in_languages=False),
+    _route(r"/brand/card-(?P<digest>[0-9a-f]{16})\.png", opengraph.card, in_languages=False),
     _route(r"/brand/colours-(?P<digest>[0-9a-f]{16})\.css", pictures.colours, in_languages=False),
     _route(r"/embed", feeds.embed),
     _route(r"/badge\.svg", feeds.badge),

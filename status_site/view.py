@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from server.pages import Page
 from server.snapshots import Snapshot
 from status_site.branding import Look, look_of
 from status_site.documents import Document
+from status_site.opengraph import card_path
 from status_site.reader import Reader
 from status_site.render import render
 
@@ -36,7 +38,9 @@ class View:
 
     async def html(self, template: str, **values: Any) -> Document:
         """The template in the reader's language. It is filled in a thread: other requests go on meanwhile."""
-        body = await asyncio.to_thread(
-            render, template, self.reader, page=self.page, home=self.home, path=self.path, look=self.look, **values
-        )
+        body = await asyncio.to_thread(self._filled, template, values)
         return Document(body, language=self.reader.language)
+
+    def _filled(self, template: str, values: Mapping[str, Any]) -> bytes:
+        own = {"page": self.page, "home": self.home, "path": self.path, "look": self.look, "card": card_path(self)}
+        return render(template, self.reader, **own, **values)

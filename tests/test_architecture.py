@@ -28,8 +28,8 @@ HOMES = {
     "anthropic": ("server.llm",),
     "dns": ("server.domains",),
     "mcp": ("tools",),
-    "PIL": ("server.pictures", "status_site.opengraph"),
-    "resvg_py": ("server.rasterise",),
+    "PIL": ("server.pictures", "status_site.fonts"),
+    "resvg_py": ("server.rasterise", "status_site.opengraph"),
     "litestar": ("status_site",),
     "uvicorn": SHELL,
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import httpx2
 
+from server.branding import edit_branding, read_changes, set_picture
 from server.context import TenantContext
 from server.models import Incident
+from server.pictures import PictureRole
 from status_site import routes
+from tests.server.test_pictures import lettering
 from tests.status_site.conftest import post
 
 SECRET = "Only for globex"
@@ -20,6 +23,9 @@ def addresses(incident: Incident) -> list[str]:
         f"/components/{incident.affected[0].id}",
         "/history",
         f"/history/{incident.started_at:%Y-%m}",
+        "/brand/card-0123456789abcdef.png",
+        "/brand/logo-0123456789abcdef.png",
+        "/brand/colours-0123456789abcdef.css",
         "/embed",
         "/badge.svg",
         "/status.md",
@@ -43,6 +49,9 @@ async def test_no_address_of_a_tenant_shows_anything_of_the_other(
     site: httpx2.AsyncClient, acme: TenantContext, globex: TenantContext
 ) -> None:
     own = await post(acme, title="Search is slow")
+    for tenant in (acme, globex):
+        await set_picture(tenant, PictureRole.LOGO, lettering("#123456"))
+        await edit_branding(tenant, read_changes({"colour": "#123456"}))
     secret = await post(globex, title=SECRET)
     theirs = {secret.id, secret.slug, secret.affected[0].id, secret.history_head, SECRET, "Globex", "globex"}
 
