@@ -15,6 +15,7 @@ from server import texts
 from server.context import App
 from server.errors import HeraldError
 from status_site import demo_mail, domains, health, panel, sidekick, subscribe
+from status_site.branding_api import ROUTER as BRANDING_ROUTER
 from status_site.documents import SECURITY_HEADERS
 from status_site.publishing import Published
 from status_site.refusals import error_document, headers_of, status_of
@@ -31,6 +32,7 @@ def create_site(app: App, lifespan: Sequence[Lifespan] = (), streams: Streams | 
             health.healthz,
             health.readyz,
             domains.tls_ask,
+            BRANDING_ROUTER,
             *subscribe.HANDLERS,
             demo_mail.mailbox,
             demo_mail.mail,
