@@ -88,7 +88,4 @@ ROUTER = Router(
     dependencies={"tenant": Provide(owner_of)},
     exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
     request_max_body_size=MAX_UPLOAD_BYTES,
-    security=[{"bearer": []}],
-    include_in_schema=True,
-    tags=["Branding"],
 )
