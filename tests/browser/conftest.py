@@ -15,14 +15,20 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from server.branding import edit_branding, read_changes, set_picture
+from server.components import create_component
 from server.config import Settings
-from server.context import TenantContext
+from server.context import App, TenantContext
 from server.demo import demo_tenant
 from server.domains import add_domain, check_domain
+from server.incidents import IncidentDraft, create_incident
 from server.opening import open_app
+from server.pictures import PictureRole
+from server.tenants import TenantDraft, context_of, create_tenant
 from status_site.app import create_site
 from tests.clients import install
 from tests.served import free_port
+from tests.server.test_pictures import lettering
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium")
@@ -41,6 +47,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     async def serve() -> None:
         async with open_app(Settings(database_url=f"sqlite:///{database}", port=port)) as app:
             await prove_own_host(await demo_tenant(app))
+            await make_branded_page(app)
             server.append(uvicorn.Server(uvicorn.Config(create_site(app), port=port, log_config=None)))
             running = asyncio.create_task(server[0].serve())
             while not server[0].started and not running.done():  # noqa: ASYNC110 - uvicorn has no event for it
@@ -57,6 +64,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for one in server:
             one.should_exit = True
         thread.join(READY_SECONDS)
+
+
+async def make_branded_page(app: App) -> None:
+    """A page at /s/branded whose logo and colour, as they came, could not be read everywhere."""
+    await create_tenant(app, TenantDraft(slug="branded", name="Lumen Cloud"))
+    tenant = await context_of(app, "branded")
+    links = {"home_url": "https://lumen.example/", "support_url": "mailto:help@lumen.example"}
+    await edit_branding(tenant, read_changes({"colour": "#ffd400", **links}))
+    for role in PictureRole:
+        await set_picture(tenant, role, lettering("#1b1a17"))
+    component = await create_component(tenant, "Payments")
+    await create_incident(tenant, IncidentDraft(title="Card payments fail", components={component.id: None}))
 
 
 async def prove_own_host(tenant: TenantContext) -> None:

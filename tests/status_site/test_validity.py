@@ -84,8 +84,10 @@ async def everything(acme: TenantContext, clock: Clock) -> Incident:
     closed = await post(acme, title=HOSTILE, message=HOSTILE)
     await post_update(acme, UpdateDraft(incident_id=closed.id, message=HOSTILE, status=Status.RESOLVED))
     clock.advance(minutes=5)
-    window = {"starts_at": clock.now + timedelta(days=1), "ends_at": clock.now + timedelta(days=1, hours=2)}
-    await schedule_maintenance(acme, MaintenanceDraft(title=HOSTILE, message=HOSTILE, **window))
+    starts_at = clock.now + timedelta(days=1)
+    ends_at = starts_at + timedelta(hours=2)
+    planned = MaintenanceDraft(title=HOSTILE, message=HOSTILE, starts_at=starts_at, ends_at=ends_at)
+    await schedule_maintenance(acme, planned)
     opened = await post(acme, title=HOSTILE, message=f"# Heading\n\n- one\n- two\n\n{HOSTILE}")
     await edit_update(acme, UpdateEdit(incident_id=opened.id, update_id=opened.latest.id, message="Other words."))
     return opened
