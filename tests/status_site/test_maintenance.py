@@ -41,6 +41,8 @@ async def test_maintenance_stands_in_a_section_of_its_own_and_in_the_month_of_it
     page = (await site.get("/s/acme?lang=en")).text
     assert '<h2 id="maintenance">Maintenance</h2>' in page
     assert 'class="incident maintenance"' in page
+    text = (await site.get("/s/acme/status.md?lang=en")).text
+    assert "## Maintenance\n\n- Upgrade (Scheduled): 2026-04-03 15:09 – 2026-04-03 17:09 UTC – " in text
     calendar = (await site.get("/s/acme/maintenance.ics")).text
     assert "DTSTART:20260403T150926Z" in calendar
     assert "STATUS:CONFIRMED" in calendar
