@@ -28,6 +28,7 @@ HOMES = {
     "anthropic": ("server.llm",),
     "dns": ("server.domains",),
     "mcp": ("tools",),
+    "jwt": ("tools.oauth", "tools.oauth_keys"),
     "PIL": ("server.pictures", "status_site.fonts"),
     "resvg_py": ("server.rasterise", "status_site.opengraph"),
     "litestar": ("status_site",),

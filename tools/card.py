@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from server.config import Settings
+from tools import oauth
 
 CARD_PATH = "/mcp/server-card"
 CATALOG_PATH = "/.well-known/ai-catalog.json"
@@ -34,10 +35,15 @@ class Document:
 
 def documents(settings: Settings) -> dict[str, Document]:
     """Each document by the path that it is served at."""
-    return {
+    found = {
         CARD_PATH: _document(CARD_TYPE, server_card(settings)),
         CATALOG_PATH: _document(CATALOG_TYPE, catalog(settings)),
     }
+    if settings.oauth_issuer:
+        # RFC 9728 puts the path of the resource behind; clients that do not know it look without.
+        metadata = _document("application/json", oauth.metadata(settings))
+        found |= {oauth.METADATA_PATH: metadata, f"{oauth.METADATA_PATH}/mcp": metadata}
+    return found
 
 
 def server_card(settings: Settings) -> dict[str, Any]:
@@ -58,7 +64,7 @@ def server_card(settings: Settings) -> dict[str, Any]:
                     {
                         "name": "Authorization",
                         "description": "An API key of a tenant",
-                        "isRequired": True,
+                        "isRequired": not settings.oauth_issuer,  # or OAuth brings a token
                         "isSecret": True,
                         "value": "Bearer {key}",
                         "variables": {"key": {"description": "The key", "isRequired": True, "isSecret": True}},

@@ -9,8 +9,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import Context
 
 from server.context import Actor, App, TenantContext
@@ -38,7 +36,7 @@ class Remembered(Generic[Value]):
 
 @dataclass(frozen=True)
 class Desk:
-    """What every tool call is given. Over HTTP the bearer key names the tenant; stdio is opened for one."""
+    """What every tool call is given. Over HTTP the request's caller names the tenant; stdio is opened for one."""
 
     app: App
     local: Holder | None = None
@@ -46,45 +44,25 @@ class Desk:
     """What `status_check` says of an incident, by everything that it depends on."""
 
 
-class KeyVerifier:
-    """Implements the SDK's TokenVerifier: a bearer key of ours becomes an access token with its tenant."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        holder = await self._app.keyring.holder(token)
-        if holder is None:
-            return None
-        actor = holder.actor
-        return AccessToken(
-            token="",
-            client_id=actor.id,
-            subject=actor.name,
-            scopes=sorted(actor.scopes),
-            claims={"holder": holder},
-        )
-
-
 @dataclass(frozen=True)
-class Guest:
-    """Somebody without a key at an endpoint that a tenant opened to anybody."""
+class Caller:
+    """Who makes a request over HTTP, and what a rate limit counts it by: the key, or a guest's address."""
 
     holder: Holder
-    address: str
+    counted_as: str
 
 
 @contextmanager
-def received(guest: Guest) -> Iterator[None]:
-    """Let calls within the block count as this guest's."""
-    token = _GUEST.set(guest)
+def received(caller: Caller) -> Iterator[None]:
+    """Let calls within the block count as this caller's."""
+    token = _CALLER.set(caller)
     try:
         yield
     finally:
-        _GUEST.reset(token)
+        _CALLER.reset(token)
 
 
-_GUEST: ContextVar[Guest | None] = ContextVar("guest", default=None)
+_CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 def tenant_of(ctx: Context[Desk]) -> TenantContext:
@@ -95,22 +73,18 @@ def tenant_of(ctx: Context[Desk]) -> TenantContext:
 
 
 def current_holder(local: Holder | None) -> Holder:
-    token = get_access_token()
-    if token is not None and token.claims is not None:
-        holder: Holder = token.claims["holder"]
-        return holder
     if local is not None:
         return local
-    guest = _GUEST.get()
-    if guest is not None:
-        return guest.holder
+    caller = _CALLER.get()
+    if caller is not None:
+        return caller.holder
     raise PermissionError("no key")
 
 
-def caller_of(local: Holder | None) -> str:
-    """What a rate limit counts by: the key, or a guest's address."""
-    guest = _GUEST.get()
-    return guest.address if guest is not None else current_holder(local).actor.id
+def counted_as(local: Holder | None) -> str:
+    """What a rate limit counts the current request by."""
+    caller = _CALLER.get()
+    return caller.counted_as if caller is not None else current_holder(local).actor.id
 
 
 def is_reader(actor: Actor) -> bool:

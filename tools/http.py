@@ -1,7 +1,8 @@
-"""What of MCP is served over HTTP: the endpoint for keys, those that tenants opened to anybody, and the card."""
+"""What of MCP is served over HTTP: the endpoint for keys and tokens, those opened to anybody, the card."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +15,10 @@ from server.context import Actor, App
 from server.errors import NotFound, Unavailable
 from server.keys import Holder
 from server.models import Scope as KeyScope
+from tools.admission import Admission
 from tools.card import Document, documents
-from tools.desk import Guest, received
+from tools.desk import Caller, received
+from tools.oauth import NotAdmitted, challenge
 from tools.server import PATH, create_http_server, create_public_server
 
 PUBLIC_PATH = re.compile(r"/s/([a-z0-9-]{1,63})/mcp")
@@ -28,6 +31,7 @@ class Endpoints:
     def __init__(self, app: App) -> None:
         self._app = app
         self._own_hosts = {urlsplit(app.settings.base_url).hostname, *app.settings.allowed_hosts}
+        self._admission = Admission(app)
         self._documents = documents(app.settings)
         self._server, self._keys = create_http_server(app)
         self._public_server, self._public = create_public_server(app)
@@ -54,11 +58,11 @@ class Endpoints:
         try:
             slug = await self._slug_for_guests(scope)
             if slug is None:
-                await self._keys(scope, receive, send)
+                await self._serve_holder(scope, receive, send)
             else:
                 await self._serve_guest(slug, scope, receive, send)
-        except Unavailable as error:  # the key or the tenant could not be looked up
-            await _answer(send, 503, str(error), (b"retry-after", b"1"))
+        except Unavailable as error:  # the key, the token's signature or the tenant could not be looked up
+            await _answer(send, 503, str(error), (b"retry-after", str(math.ceil(error.retry_after)).encode()))
 
     async def _slug_for_guests(self, scope: Scope) -> str | None:
         """The tenant whose endpoint for guests this is, by its path or by a host name of the tenant's own.
@@ -72,13 +76,31 @@ class Endpoints:
             return owner
         return match[1] if owner in (None, match[1]) else ""
 
+    async def _serve_holder(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            holder = await self._admission.holder(scope)
+        except NotAdmitted as refused:
+            await self._turn_away(send, refused)
+            return
+        if holder is None:
+            await self._turn_away(send, None)
+            return
+        with received(Caller(holder, counted_as=holder.actor.id)):
+            await self._keys(scope, receive, send)
+
+    async def _turn_away(self, send: Send, refused: NotAdmitted | None) -> None:
+        text = "Send an API key or an access token: `Authorization: Bearer …`" if refused is None else str(refused)
+        status = 403 if refused is not None and refused.code == "insufficient_scope" else 401
+        header = challenge(self._app.settings, refused).encode()
+        await _answer(send, status, text, (b"www-authenticate", header))
+
     async def _serve_guest(self, slug: str, scope: Scope, receive: Receive, send: Send) -> None:
         holder = await self._open_tenant(slug)
         if holder is None:
             await _answer(send, 404, "There is no MCP endpoint here.")
             return
         client = scope.get("client")
-        with received(Guest(holder, client[0] if client else "")):
+        with received(Caller(holder, counted_as=client[0] if client else "")):
             await self._public({**scope, "path": PATH, "raw_path": PATH.encode()}, receive, send)
 
     async def _open_tenant(self, slug: str) -> Holder | None:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import pytest
@@ -68,8 +68,14 @@ async def endpoint(app: App, acme: TenantContext, globex: TenantContext) -> Asyn
 @asynccontextmanager
 async def serving(app: App) -> AsyncIterator[str]:
     """Herald on a free loopback port for as long as the block lasts."""
-    config = uvicorn.Config(cast(Any, Herald(app)), log_config=None, timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    async with served(Herald(app)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def served(application: Any, **options: Any) -> AsyncIterator[str]:
+    """An ASGI application on a free loopback port for as long as the block lasts."""
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=2, **options))
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
