@@ -39,7 +39,7 @@ from server.models import (
 )
 from server.snapshots import Snapshot
 from server.store import conversations as rows
-from server.store import subscribers
+from server.store import matches, subscribers
 from server.store.matches import MatchRecord
 from server.subscriptions import Enrolled, enrol
 
@@ -255,11 +255,13 @@ async def link(tenant: TenantContext, wanted: LinkRequest) -> Linked:
 
     The agent's click is the ground of the subscription. With a key that attests addresses it begins at once, with
     a mail that says so; with any other, the customer confirms it in a mail. Raises NotFound for an unknown
-    incident, Conflict for a resolved one, Invalid for something that is no address.
+    incident, Conflict for a resolved one, Invalid for something that is no address, or for a `match_id` that is
+    of no card of this incident.
     """
     tenant.require(Scope.SIDEKICK)
     snapshot = await tenant.app.snapshots.get(tenant.id)
     incident = _active(snapshot, wanted.incident_id)
+    await _check_match(tenant, wanted)
     subscription = await _subscribe(tenant, incident, wanted) if wanted.subscribe else None
     subscribed = subscription in (Enrolled.ACTIVE, Enrolled.ALREADY)
     async with tenant.write() as db:
@@ -283,10 +285,14 @@ async def unlink(tenant: TenantContext, conversation_id: str, incident_id: str) 
 
 
 async def dismiss(tenant: TenantContext, unwanted: DismissRequest) -> None:
-    """Do not show this incident in this conversation again, unless an agent links it. Raises NotFound."""
+    """Do not show this incident in this conversation again, unless an agent links it.
+
+    Raises NotFound, or Invalid for a `match_id` that is of no card of this incident.
+    """
     tenant.require(Scope.SIDEKICK)
     snapshot = await tenant.app.snapshots.get(tenant.id)
     incident = _known_incident(snapshot, unwanted.incident_id)
+    await _check_match(tenant, unwanted)
     async with tenant.write() as db:
         if await _decide(db, tenant, unwanted.conversation_id, incident.id, CardOutcome.DISMISSED):
             await tenant.audit(db, "conversation.dismiss", incident.id, match=unwanted.match_id)
@@ -315,6 +321,19 @@ async def _decide(
     )
     await rows.save(db, tenant.id, conversation, card)
     return before is None or before.outcome is not outcome
+
+
+async def _check_match(tenant: TenantContext, decided: LinkRequest | DismissRequest) -> None:
+    if decided.match_id is None:
+        return
+    reference = _reference(tenant, decided.conversation_id)
+    async with tenant.read() as db:
+        cards = (await rows.cards_in(db, tenant.id, [reference])).get(reference, ())
+        if (decided.incident_id, decided.match_id) in {(card.incident_id, card.match_id) for card in cards}:
+            return
+        if await matches.exists(db, tenant.id, decided.match_id, decided.incident_id):  # told by status_check
+            return
+    raise Invalid("`match_id` is of no match with this incident: take both from one card, or leave it out")
 
 
 async def _subscribe(tenant: TenantContext, incident: Incident, wanted: LinkRequest) -> Enrolled:

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from server import texts
 from server.context import App
 from server.errors import HeraldError
-from status_site import demo_mail, domains, health, panel, sidekick, subscribe
+from server.rates import RateLimit
+from status_site import demo_mail, domains, health, panel, reports, sidekick, subscribe
 from status_site.branding_api import ROUTER as BRANDING_ROUTER
 from status_site.documents import SECURITY_HEADERS
 from status_site.publishing import Published
@@ -27,6 +28,7 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 def create_site(app: App, lifespan: Sequence[Lifespan] = (), streams: Streams | None = None) -> Published:
     streams = streams or Streams()
     app.snapshots.watch(streams.replaced)
+    rates = RateLimit(app.settings.requests_per_minute, app.clock)
     framework = Litestar(
         [
             health.healthz,
@@ -37,9 +39,10 @@ def create_site(app: App, lifespan: Sequence[Lifespan] = (), streams: Streams | 
             demo_mail.mailbox,
             demo_mail.mail,
             sidekick.ROUTER,
+            reports.ROUTER,
             *panel.HANDLERS,
         ],
-        state=State({"app": app, "streams": streams}),
+        state=State({"app": app, "streams": streams, "rates": rates}),
         lifespan=list(lifespan),
         exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
         response_headers=SECURITY_HEADERS,

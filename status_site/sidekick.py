@@ -5,34 +5,27 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, delete, get, post
+from litestar import Router, delete, get, post
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
-from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import JSONBody, QueryParameter, SkipValidation
+from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 from pydantic import BaseModel
 
 from server import conversations, panels, replies
 from server.config import Settings
-from server.context import App, TenantContext
+from server.context import TenantContext
 from server.conversations import Answer, Batch, CardRequest, DismissRequest, Linked, LinkRequest, WhyRequest
-from server.errors import HeraldError
 from server.models import Scope
 from server.panels import PanelToken, TokenRequest
 from server.replies import Reply, ReplyRequest
-from status_site.refusals import headers_of, status_of
+from status_site.bearer import REFUSALS, Caller, HttpRequest, caller_of, secret_of
 
 PATH = "/sidekick/v1"
 MAX_BODY_BYTES = 4_000_000
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="herald"'}
-
-HttpRequest = Request[Any, Any, State]
-Caller = NamedDependency[SkipValidation[TenantContext]]  # it is ours: no input to look into
 
 
 class Answers(BaseModel):
@@ -40,21 +33,8 @@ class Answers(BaseModel):
 
 
 async def tenant_of(request: HttpRequest) -> TenantContext:
-    """The tenant that the bearer's key or panel token lets in. Raises 401."""
-    app: App = request.app.state.app
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
-    secret = secret.strip()
-    if kind.lower() != "bearer" or not secret:
-        raise NotAuthorizedException("send `Authorization: Bearer` with a key or a panel token", headers=CHALLENGE)
-    if panels.is_panel_token(secret):
-        holder = await panels.holder_of(app, secret)
-    else:
-        holder = await app.keyring.holder(secret)
-    if holder is None:
-        raise NotAuthorizedException(
-            "this key is unknown or revoked, or this token has expired", headers=CHALLENGE
-        )
-    tenant = TenantContext(app, holder.tenant_id, holder.actor)
+    """The tenant that the bearer's key or panel token lets in as a Sidekick. Raises 401 and 429, and Refused."""
+    tenant = await caller_of(request)
     tenant.require(Scope.SIDEKICK)
     return tenant
 
@@ -108,7 +88,7 @@ async def reply(tenant: Caller, data: JSONBody[ReplyRequest]) -> Reply:
 @post("/token", status_code=200)
 async def token(request: HttpRequest, tenant: Caller, data: JSONBody[TokenRequest]) -> PanelToken:
     """A token for one agent's browser, for 15 minutes. Called by your server, which holds the key."""
-    panels.check_may_mint(request.headers.get("authorization", "").partition(" ")[2].strip())
+    panels.check_may_mint(secret_of(request))
     return panels.mint(tenant, data)
 
 
@@ -119,22 +99,11 @@ async def stream(request: HttpRequest, tenant: Caller) -> Stream:
     return Stream(request.app.state.streams.open(tenant.id), media_type="text/event-stream", headers=headers)
 
 
-def _refusal(_: HttpRequest, error: HeraldError) -> Response[dict[str, Any]]:
-    return Response({"error": str(error)}, status_code=status_of(error), headers=headers_of(error))
-
-
-def _http_error(_: HttpRequest, error: HTTPException) -> Response[dict[str, Any]]:
-    said: dict[str, Any] = {"error": error.detail}
-    if isinstance(error.extra, list):
-        said["problems"] = error.extra
-    return Response(said, status_code=error.status_code, headers=error.headers)
-
-
 ROUTER = Router(
     PATH,
     route_handlers=[match, match_batch, why, link, unlink, dismiss, reply, token, stream],
     dependencies={"tenant": Provide(tenant_of)},
-    exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
+    exception_handlers=REFUSALS,
     request_max_body_size=MAX_BODY_BYTES,
     security=[{"bearer": []}],
     include_in_schema=True,
@@ -143,9 +112,9 @@ ROUTER = Router(
 
 
 def openapi() -> OpenAPIConfig:
-    """Describes these routes at /sidekick/openapi.json."""
+    """Describes these routes, and those of the reports, at /sidekick/openapi.json."""
     return OpenAPIConfig(
-        title="Herald Sidekick",
+        title="Herald: Sidekick and reports",
         version="1",
         path="/sidekick",
         use_handler_docstrings=True,

@@ -30,6 +30,7 @@ from tools.incidents import (
 )
 from tools.keys import key_create, key_list, key_revoke
 from tools.maintenance import maintenance_cancel, maintenance_list, maintenance_schedule, maintenance_update
+from tools.reports import incident_report
 from tools.settings import page_settings_get, page_settings_update
 from tools.status_check import status_check
 from tools.status_subscribe import status_subscribe
@@ -79,6 +80,7 @@ PUBLISHED = (
     Published(maintenance_update, "Change a maintenance", OPERATORS),
     Published(maintenance_cancel, "Call off a maintenance", OPERATORS, destructive=True),
     Published(maintenance_list, "List maintenance", OPERATORS, read_only=True, idempotent=True),
+    Published(incident_report, "Report on an incident", OPERATORS | OWNERS, read_only=True, idempotent=True),
     Published(component_list, "List components", READERS, read_only=True, idempotent=True),
     Published(component_create, "Add a component", OPERATORS),
     Published(component_update, "Rename or move a component", OPERATORS, destructive=True, idempotent=True),

@@ -95,3 +95,17 @@ async def show(db: AsyncConnection, tenant_id: str, conversation_id: str, card: 
             )
             .values(at=card.at, relevance=card.relevance)
         )
+
+
+async def outcomes(
+    db: AsyncConnection, tenant_id: str, incident_ids: Collection[str]
+) -> list[tuple[str, CardOutcome, bool, int]]:
+    """Per incident and outcome: whether a card had been shown before it, and in how many conversations."""
+    was_shown = _OURS.match_id.is_not(None).label("was_shown")
+    query = (
+        sa.select(_OURS.incident_id, _OURS.outcome, was_shown, sa.func.count())
+        .where(_OURS.tenant_id == tenant_id, _OURS.incident_id.in_(incident_ids))
+        .group_by(_OURS.incident_id, _OURS.outcome, was_shown)
+    )
+    rows = (await db.execute(query)).all()
+    return [(incident_id, CardOutcome(made), bool(shown), number) for incident_id, made, shown, number in rows]

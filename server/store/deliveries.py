@@ -240,6 +240,20 @@ async def count_states(db: AsyncConnection, tenant_id: str) -> dict[MailState, i
     return {MailState(state): number for state, number in (await db.execute(query)).all()}
 
 
+async def states_by_incident(
+    db: AsyncConnection, tenant_id: str, incident_ids: Collection[str]
+) -> list[tuple[str, MailState, int]]:
+    """Of the mails about these incidents: the incident, what became of them, how many."""
+    mine = deliveries.c
+    query = (
+        sa.select(mine.incident_id, mine.state, sa.func.count())
+        .where(mine.tenant_id == tenant_id, mine.incident_id.in_(incident_ids))
+        .group_by(mine.incident_id, mine.state)
+    )
+    rows = (await db.execute(query)).all()
+    return [(incident_id, MailState(state), number) for incident_id, state, number in rows]
+
+
 async def states_of_signups(db: AsyncConnection, tenant_id: str) -> list[MailState]:
     """What became of the verification mails, oldest first."""
     query = sa.select(deliveries.c.state).where(

@@ -106,6 +106,20 @@ async def page(
     return await _load(db, tenant_id, *conditions, limit=limit)
 
 
+async def started_between(
+    db: AsyncConnection, tenant_id: str, since: datetime, until: datetime, limit: int
+) -> list[Incident]:
+    """Incidents, without maintenance, that started at `since` or later and before `until`, the latest first."""
+    return await _load(
+        db,
+        tenant_id,
+        incidents.c.kind == IncidentKind.INCIDENT,
+        incidents.c.started_at >= since,
+        incidents.c.started_at < until,
+        limit=limit,
+    )
+
+
 async def history_totals(db: AsyncConnection, tenant_id: str, incident_id: str) -> tuple[str, int]:
     """The head of the incident's hash chain and the number of its links."""
     query = sa.select(incidents.c.history_head, incidents.c.history_length).where(

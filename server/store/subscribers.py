@@ -333,3 +333,20 @@ async def offer_of_text(db: AsyncConnection, tenant_id: str, incident_id: str, t
 
 def _fields(row: sa.RowMapping, names: Iterable[str]) -> dict[str, Any]:
     return {name: row[name] for name in names}
+
+
+async def ways_of(
+    db: AsyncConnection, tenant_id: str, incident_ids: Collection[str]
+) -> list[tuple[str, str, int]]:
+    """How those who follow one of these incidents came to it: the incident, the ground's source, how many."""
+    source = subscriptions.c.ground["source"].as_string().label("source")
+    query = (
+        sa.select(subscriptions.c.subject_id, source, sa.func.count())
+        .where(
+            subscriptions.c.tenant_id == tenant_id,
+            subscriptions.c.topic == TopicKind.INCIDENT,
+            subscriptions.c.subject_id.in_(incident_ids),
+        )
+        .group_by(subscriptions.c.subject_id, source)
+    )
+    return [(incident_id, way or "", number) for incident_id, way, number in (await db.execute(query)).all()]

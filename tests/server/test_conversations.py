@@ -344,3 +344,23 @@ async def test_highlights_can_be_switched_off(acme: TenantContext) -> None:
 
     with pytest.raises(Refused, match="highlights"):
         await why(acme, WhyRequest(incident_id=incident.id, message=ABOUT_CARDS))
+
+
+async def test_a_decision_names_only_a_match_with_its_own_incident(
+    acme: TenantContext, globex: TenantContext
+) -> None:
+    incident, other = await post(acme), await post(acme, "Search is slow")
+    card = (await card_of(acme)).card
+    assert card is not None
+    assert card.match_id is not None
+
+    for incident_id, match_id in ((other.id, card.match_id), (incident.id, "mat_none")):
+        with pytest.raises(Invalid, match="match_id"):
+            await dismiss(acme, DismissRequest(conversation_id="c1", incident_id=incident_id, match_id=match_id))
+    foreign = await post(globex)
+    with pytest.raises(Invalid, match="match_id"):
+        await link(
+            globex,
+            LinkRequest(conversation_id="c1", incident_id=foreign.id, match_id=card.match_id, subscribe=False),
+        )
+    await dismiss(acme, DismissRequest(conversation_id="c1", incident_id=incident.id, match_id=card.match_id))

@@ -239,12 +239,15 @@ async def test_the_demos_desk_is_the_demos_alone(site: httpx2.AsyncClient, acme:
     assert (await site.post("/demo/token")).status_code == 404
 
 
-async def test_the_schema_describes_the_sidekicks_routes_and_no_others(site: httpx2.AsyncClient) -> None:
+async def test_the_schema_describes_the_sidekick_the_reports_and_nothing_else(site: httpx2.AsyncClient) -> None:
     schema = (await site.get("/sidekick/openapi.json")).json()
 
     assert set(schema["paths"]) == {
-        f"/sidekick/v1/{name}"
-        for name in ("match", "match/batch", "why", "link", "dismiss", "reply", "token", "stream")
+        *(
+            f"/sidekick/v1/{name}"
+            for name in ("match", "match/batch", "why", "link", "dismiss", "reply", "token", "stream")
+        ),
+        *("/reports/incidents/{incident_id}", "/reports/summary"),
     }
     assert schema["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 

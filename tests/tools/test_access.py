@@ -18,11 +18,11 @@ from server.domains import add_domain, check_domain
 from server.errors import Invalid
 from server.incidents import IncidentDraft, create_incident
 from server.models import Scope
+from server.rates import RateLimit
 from server.tenants import edit_settings
 from tests.conftest import Clock
 from tests.tools.conftest import Endpoint, answer, last_message, serving
 from tools.access import offered
-from tools.limits import RateLimit
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
@@ -51,7 +51,7 @@ async def test_headers_narrow_what_is_offered_and_what_can_be_called(
 
     assert reading == {
         "incident_get", "incident_list", "incident_list_revisions", "incident_preview", "component_list",
-        "incident_check_title", "delivery_report",
+        "incident_check_title", "incident_report", "delivery_report",
     }  # fmt: skip
     assert components == {
         "component_list", "component_create", "component_update", "component_reorder", "component_delete",

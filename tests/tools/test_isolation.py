@@ -29,6 +29,7 @@ def calls(ids: Ids) -> dict[str, dict[str, Any]]:
         "incident_edit_update": {"incident_id": incident, "update_id": ids["update"], "message": "Hello"},
         "incident_preview": {"incident_id": incident, "message": "Hello"},
         "incident_get": {"incident_id": incident},
+        "incident_report": {"incident_id": incident},
         "incident_list_revisions": {"incident_id": incident},
         "maintenance_schedule": {
             "title": "Upgrade",
