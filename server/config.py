@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
 
 
@@ -48,6 +50,18 @@ class Settings(BaseSettings):
     """MCP requests of one key; and as many calls of the Sidekick and of reports. Agents at a panel count alone."""
     public_requests_per_minute: int = Field(default=60, ge=1)
     """MCP requests of one address at endpoints that tenants opened to anybody."""
+    oauth_issuer: str | None = None
+    """The OAuth 2.1 authorization server whose tokens `/mcp` accepts beside API keys, as it names itself."""
+    oauth_audience: str | None = None
+    """What its tokens must be made for; `PUBLIC_URL/mcp` by default."""
+    oauth_jwks_url: str | None = None
+    """Where its public keys are; found by its metadata otherwise."""
+    oauth_scope_prefix: str = "herald:"
+    """What precedes the names of our scopes in its tokens, as in `herald:agent`."""
+    oauth_tenant_claim: str = "tenant"
+    """The claim of its tokens that holds the slug of the tenant."""
+    oauth_tenant: str | None = None
+    """The one tenant that all its tokens are for, where it cannot name one in a claim."""
     secret_key: SecretStr | None = None
     """Signs links, hashes references and seals passwords. Several, separated by commas: the first one signs,
     the others still verify. Without any, a random key is made once and kept in the database."""
@@ -86,6 +100,13 @@ class Settings(BaseSettings):
             raise ValueError("give sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
         return url
 
+    @field_validator("oauth_issuer", "oauth_jwks_url")
+    @classmethod
+    def _encrypted(cls, url: str | None) -> str | None:
+        if url is not None and not is_trustworthy(url):
+            raise ValueError("give an address with https (with http only on this machine)")
+        return url
+
     @field_validator("public_url")
     @classmethod
     def _an_address(cls, url: str | None) -> str | None:
@@ -103,3 +124,11 @@ class Settings(BaseSettings):
     def is_unreachable(self) -> bool:
         """Whether it listens to the outside, but was not told under which address it is reached."""
         return self.host in WILDCARDS and self.public_url is None
+
+
+def is_trustworthy(url: str) -> bool:
+    """Whether nobody on the way can change what is read there: https, or this machine itself."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    )

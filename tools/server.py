@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from mcp import MCPError
 from mcp.server import CacheHint, MCPServer
-from mcp.server.auth.settings import AuthSettings
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
@@ -37,7 +36,7 @@ from server.keys import Holder
 from server.rates import RateLimit
 from tools import resources
 from tools.access import Access, offered
-from tools.desk import Desk, KeyVerifier, caller_of, current_holder, is_reader
+from tools.desk import Desk, counted_as, current_holder, is_reader
 from tools.following import Changes, Streams
 from tools.prompts import PROMPTS
 from tools.refusals import refusal
@@ -194,7 +193,7 @@ class HeraldServer(MCPServer[Desk]):
     def _keep_to_the_rate(self) -> None:
         if self._limit is None:
             return
-        seconds = self._limit.wait_seconds(caller_of(self._desk.local))
+        seconds = self._limit.wait_seconds(counted_as(self._desk.local))
         if seconds:
             raise MCPError(
                 RATE_LIMITED,
@@ -213,26 +212,17 @@ class HeraldServer(MCPServer[Desk]):
 
 
 def create_http_server(app: App) -> tuple[HeraldServer, ASGIApp]:
-    """The server for `/mcp` (bearer keys, stateless, both eras of the protocol), and its ASGI app.
+    """The server for `/mcp` (stateless, both eras of the protocol), and its ASGI app.
 
-    Whoever mounts the app enters `server.session_manager.run()` for as long as it is served.
+    Whoever mounts the app enters `server.session_manager.run()` for as long as it is served, and makes each
+    request within `desk.received`.
     """
-    server = HeraldServer(
-        Desk(app),
-        _offered(app),
-        limit=RateLimit(app.settings.requests_per_minute, app.clock),
-        token_verifier=KeyVerifier(app),
-        auth=AuthSettings(
-            issuer_url=AnyHttpUrl(app.settings.base_url),
-            resource_server_url=None,  # static keys: no OAuth metadata is advertised
-            required_scopes=None,
-        ),
-    )
+    server = HeraldServer(Desk(app), _offered(app), limit=RateLimit(app.settings.requests_per_minute, app.clock))
     return server, _asgi(server, _transport_security(app))
 
 
 def create_public_server(app: App) -> tuple[HeraldServer, ASGIApp]:
-    """The server for guests: without a key, reading only. Each request is made within `desk.received`."""
+    """The server for guests: without a key, reading only."""
     server = HeraldServer(
         Desk(app),
         _offered(app),
