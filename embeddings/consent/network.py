@@ -1,0 +1,62 @@
+"""The network that reads replies while it is trained: the encoder with low-rank pairs, and a head of three.
+
+Imports torch at the top, so import it only inside the functions that train.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertModel
+
+from embeddings.backends import load_tokenizer, micro_batches
+from embeddings.network import LowRank
+
+LAYERS = (
+    *("attention.self.query", "attention.self.key", "attention.self.value"),
+    *("attention.output.dense", "intermediate.dense", "output.dense"),
+)
+LENGTH = 4.86  # of the mean of the encoder's token vectors; the head is saved for vectors of length one
+
+
+class ReplyNetwork(nn.Module):
+    """Logits of no, unclear and yes."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        super().__init__()
+        self.tokenizer = load_tokenizer(folder)
+        self.bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa")
+        self.bert.requires_grad_(False)
+        for layer in self.bert.encoder.layer:
+            for name in LAYERS:
+                parent, _, attribute = name.rpartition(".")
+                place = layer.get_submodule(parent)
+                setattr(place, attribute, LowRank(getattr(place, attribute), rank))
+        self.head = nn.Linear(self.bert.config.hidden_size, 3)
+
+    def logits(self, texts: Sequence[str], max_tokens: int) -> Tensor:
+        """One row per text, in order."""
+        rows: list[int] = []
+        means = []
+        for numbers, ids, mask in micro_batches(self.tokenizer, list(texts), max_tokens):
+            attended = torch.from_numpy(mask)
+            with torch.autocast("cpu", torch.bfloat16):
+                hidden = self.bert(input_ids=torch.from_numpy(ids), attention_mask=attended).last_hidden_state
+            weight = attended.unsqueeze(-1).float()
+            means.append((hidden.float() * weight).sum(1) / weight.sum(1))
+            rows += numbers
+        vectors = functional.normalize(torch.cat(means), dim=1) * LENGTH
+        logits: Tensor = self.head(vectors[torch.argsort(torch.tensor(rows))])
+        return logits
+
+    def low_rank(self) -> list[nn.Parameter]:
+        """The parameters of the adapter."""
+        return [value for value in self.bert.parameters() if value.requires_grad]
+
+    def saved(self) -> dict[str, Tensor]:
+        """The pairs under the names of the weights that they change, and the head for vectors of length one."""
+        pairs = {n: value for n, value in self.bert.named_parameters() if n.endswith((".A", ".B"))}
+        found = {**pairs, "head.weight": self.head.weight * LENGTH, "head.bias": self.head.bias}
+        return {name: value.detach().half().contiguous() for name, value in found.items()}
