@@ -27,7 +27,7 @@ def test_there_are_at_least_forty_cases_and_one_for_every_tool() -> None:
     told = Counter(case["tool"] for case in CASES)
 
     assert len(CASES) >= 40
-    assert set(told) == {tool.name for tool in PUBLISHED} - {"status_subscribe"}  # judged by the consent evals
+    assert set(told) == {tool.name for tool in PUBLISHED}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["prompt"][:50])
