@@ -59,7 +59,7 @@ class Brand:
     palette: Palette
     logo: BrandPicture | None
     logo_url: str | None
-    """On the page's own address; it goes on answering, with the newest logo, after the logo was replaced."""
+    """On the page's own address, without a digest: after the logo was replaced it shows the new one."""
 
 
 def brand_of(settings: Settings, snapshot: Snapshot) -> Brand:
@@ -71,7 +71,7 @@ def brand_of(settings: Settings, snapshot: Snapshot) -> Brand:
         home=home,
         palette=palette_of(chosen.brand_colour or DEFAULT_COLOUR),
         logo=logo,
-        logo_url=f"{home}{picture_path(logo)}" if logo else None,
+        logo_url=f"{home}/brand/{PictureRole.LOGO}.png" if logo else None,
     )
 
 

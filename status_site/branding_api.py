@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request, Response, Router, delete, get, patch, put
-from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
-from litestar.exceptions import HTTPException, NotAuthorizedException
-from litestar.params import FromPath, SkipValidation
+from litestar import Response, Router, delete, get, patch, put
+from litestar.di import Provide
+from litestar.params import FromPath
 
 from server import branding
 from server.branding import Branding
-from server.context import App, TenantContext
-from server.errors import HeraldError, Invalid
+from server.context import TenantContext
+from server.errors import Invalid
 from server.models import Scope
 from server.pictures import MAX_UPLOAD_BYTES, PictureRole
-from status_site.refusals import headers_of, status_of
+from status_site.bearer import REFUSALS, Caller, HttpRequest, caller_of
 
 PATH = "/api/v1/branding"
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="herald"'}
-
-HttpRequest = Request[Any, Any, State]
-Caller = NamedDependency[SkipValidation[TenantContext]]  # it is ours: no input to look into
 
 
 async def owner_of(request: HttpRequest) -> TenantContext:
-    """The tenant whose owner's key the bearer has. Raises 401, and Refused for a key that lacks the scope."""
-    app: App = request.app.state.app
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
-    holder = await app.keyring.holder(secret.strip()) if kind.lower() == "bearer" else None
-    if holder is None:
-        raise NotAuthorizedException("send `Authorization: Bearer` with an admin key", headers=CHALLENGE)
-    tenant = TenantContext(app, holder.tenant_id, holder.actor)
+    """The tenant that the bearer's key owns. Raises 401 and 429, and Refused."""
+    tenant = await caller_of(request)
     tenant.require(Scope.ADMIN)
     return tenant
 
@@ -74,18 +61,10 @@ async def clear(tenant: Caller, role: FromPath[PictureRole]) -> Branding:
     return await branding.clear_picture(tenant, role)
 
 
-def _refusal(_: HttpRequest, error: HeraldError) -> Response[dict[str, str]]:
-    return Response({"error": str(error)}, status_code=status_of(error), headers=headers_of(error))
-
-
-def _http_error(_: HttpRequest, error: HTTPException) -> Response[dict[str, str]]:
-    return Response({"error": error.detail}, status_code=error.status_code, headers=error.headers)
-
-
 ROUTER = Router(
     PATH,
     route_handlers=[show, change, picture, upload, clear],
     dependencies={"tenant": Provide(owner_of)},
-    exception_handlers={HeraldError: _refusal, HTTPException: _http_error},
+    exception_handlers=REFUSALS,
     request_max_body_size=MAX_UPLOAD_BYTES,
 )

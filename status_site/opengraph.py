@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from server import texts
 from server.branding import brand_of, picture_bytes
+from server.errors import NotFound
 from server.models import BrandPicture, ComponentState
 from server.pictures import PictureRole
 from status_site import fonts
@@ -45,12 +46,13 @@ STATES = {
 }
 
 
-async def card(view: View, digest: str) -> Document:
-    """At an address of before: what is to be shown now, for a while."""
+async def card(view: View, digest: str | None = None) -> Document:
+    """Raises NotFound for the digest of another picture than that of now."""
     drawing = drawing_of(view)
+    if digest not in (None, digest_of(drawing.encode())):
+        raise NotFound("this picture is not of now")
     png = await asyncio.to_thread(_drawn, drawing.replace(_LOGO, await _logo(view)))
-    cache_control = FOR_GOOD if digest == digest_of(drawing.encode()) else FOR_A_WHILE
-    return Document(png, "image/png", cache_control, cors=True)
+    return Document(png, "image/png", FOR_GOOD if digest else FOR_A_WHILE, cors=True)
 
 
 def card_path(view: View) -> str:

@@ -26,6 +26,7 @@ def _route(pattern: str, make: Callable[..., Awaitable[Document]], *, in_languag
     return Route(re.compile(pattern), make, in_languages)
 
 
+DIGEST = r"[0-9a-f]{16}"
 SLUG = r"[a-z0-9](?:[a-z0-9-]{0,118}[a-z0-9])?"
 
 ROUTES = (
@@ -33,9 +34,9 @@ ROUTES = (
     _route(rf"/incidents/(?P<slug>{SLUG})", page.incident),
     _route(r"/components/(?P<component_id>[a-z0-9_]{1,64})", page.component),
     _route(r"/history(?:/(?P<newest>\d{4}-\d{2}))?", page.history),
-    _route(r"/brand/(?P<role>logo|favicon)-(?P<digest>[0-9a-f]{16})\.png", pictures.picture, in_languages=False),
-    _route(r"/brand/card-(?P<digest>[0-9a-f]{16})\.png", opengraph.card, in_languages=False),
-    _route(r"/brand/colours-(?P<digest>[0-9a-f]{16})\.css", pictures.colours, in_languages=False),
+    _route(rf"/brand/(?P<role>logo|favicon)(?:-(?P<digest>{DIGEST}))?\.png", pictures.picture, in_languages=False),
+    _route(rf"/brand/card(?:-(?P<digest>{DIGEST}))?\.png", opengraph.card, in_languages=False),
+    _route(rf"/brand/colours-(?P<digest>{DIGEST})\.css", pictures.colours, in_languages=False),
     _route(r"/embed", feeds.embed),
     _route(r"/badge\.svg", feeds.badge),
     _route(r"/status\.md", feeds.markdown),

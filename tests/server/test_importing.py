@@ -12,13 +12,14 @@ from server.components import create_component, list_components
 from server.context import TenantContext
 from server.errors import Invalid, Refused
 from server.history import verify
-from server.importing import import_page
+from server.importing import fetch_documents, import_page
 from server.incidents import list_incidents
 from server.maintenance import list_maintenance
 from server.models import ComponentState, IncidentKind, Scope, Severity, Status
 from server.statuspage import ReadPage, read_page
 from server.store import fanouts
 from tests.conftest import Clock, actor
+from tests.server.test_fetching import answering
 
 Json = dict[str, Any]
 
@@ -190,6 +191,14 @@ async def test_only_an_owner_imports(acme: TenantContext) -> None:
 
     with pytest.raises(Refused):
         await import_page(operator, page())
+
+
+async def test_a_page_is_fetched_document_by_document(acme: TenantContext) -> None:
+    with answering(200, document()) as url:
+        documents = await fetch_documents(url.removesuffix("/api/v2/summary.json"), allow_private=True)
+
+    assert len(documents) == 3
+    assert (await import_page(acme, read_page(documents))).incidents == 1
 
 
 def broken(**change: Any) -> bytes:

@@ -9,10 +9,12 @@ from server.context import TenantContext
 from server.models import Incident
 from server.pictures import PictureRole
 from status_site import routes
+from status_site.branding import digest_of, sheet_of
 from tests.server.test_pictures import lettering
 from tests.status_site.conftest import post
 
 SECRET = "Only for globex"
+COLOUR = "#123456"
 
 
 def addresses(incident: Incident) -> list[str]:
@@ -23,9 +25,9 @@ def addresses(incident: Incident) -> list[str]:
         f"/components/{incident.affected[0].id}",
         "/history",
         f"/history/{incident.started_at:%Y-%m}",
-        "/brand/card-0123456789abcdef.png",
-        "/brand/logo-0123456789abcdef.png",
-        "/brand/colours-0123456789abcdef.css",
+        "/brand/card.png",
+        "/brand/logo.png",
+        f"/brand/colours-{digest_of(sheet_of(COLOUR))}.css",
         "/embed",
         "/badge.svg",
         "/status.md",
@@ -51,7 +53,7 @@ async def test_no_address_of_a_tenant_shows_anything_of_the_other(
     own = await post(acme, title="Search is slow")
     for tenant in (acme, globex):
         await set_picture(tenant, PictureRole.LOGO, lettering("#123456"))
-        await edit_branding(tenant, read_changes({"colour": "#123456"}))
+        await edit_branding(tenant, read_changes({"colour": COLOUR}))
     secret = await post(globex, title=SECRET)
     theirs = {secret.id, secret.slug, secret.affected[0].id, secret.history_head, SECRET, "Globex", "globex"}
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as Xml
 import feedparser
 import html5lib
 import httpx2
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from icalendar import Calendar
 
