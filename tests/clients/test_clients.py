@@ -132,6 +132,22 @@ def test_the_python_sdk_v1_gets_a_match(demo: Demo) -> None:
     assert_found_the_payment_incident(told["answer"])
 
 
+def test_fastmcp_4_gets_a_match(demo: Demo) -> None:
+    python = install.install_python(HERE / "fastmcp_v4.txt")
+
+    told = json.loads(output_of(python, "fastmcp_v4.py", demo.url, AGENT_KEY, QUERY))
+
+    assert told["protocol"] == "2026-07-28"
+    assert_agent_tools(told["tools"])
+    assert_found_the_payment_incident(told["answer"])
+
+
+def test_the_manifest_of_the_desktop_bundle_is_valid(node: Path) -> None:
+    mcpb = HERE / "node_modules/@anthropic-ai/mcpb/dist/cli/cli.js"
+
+    assert "Manifest schema validation passes" in output_of(node, mcpb, "validate", ROOT / "manifest.json")
+
+
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 @pytest.mark.parametrize("entry", ["herald-agent", "herald-stdio"])
 def test_the_inspector_gets_a_match_from_the_shipped_configuration(
