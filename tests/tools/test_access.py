@@ -51,7 +51,7 @@ async def test_headers_narrow_what_is_offered_and_what_can_be_called(
 
     assert reading == {
         "incident_get", "incident_list", "incident_list_revisions", "incident_preview", "component_list",
-        "incident_check_title", "incident_report", "delivery_report",
+        "incident_check_title", "incident_report", "delivery_report", "maintenance_list",
     }  # fmt: skip
     assert components == {
         "component_list", "component_create", "component_update", "component_reorder", "component_delete",
