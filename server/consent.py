@@ -1,7 +1,8 @@
 """From a customer's reply to a subscription: enrol on a clear yes, ask again in doubt, and keep what shows it.
 
 Whatever an analyzer says, the address is the one on file or one that stands in the reply; only the one on file can
-be vouched for; and one conversation enrols one address for an incident. A no is acted on and not remembered.
+be vouched for; and one conversation enrols one address for an incident. A no is acted on and not remembered; only
+an explicit "never" is, for the address that a key vouches for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from embeddings.consent import signs
 from embeddings.consent.verdict import Verdict
 from server.addresses import Address, read_address
 from server.analyzers import Analysis, Question, analyze
@@ -20,7 +22,7 @@ from server.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from server.ids import new_id
 from server.models import Consent, Ground, Language, Model, Offer, Scope, Topic, TopicKind
 from server.store import consents, subscribers
-from server.subscriptions import Enrolled, enrol, find_offer
+from server.subscriptions import NEVER_AGAIN, Enrolled, enrol, find_offer, suppress
 from server.texts import ENGLISH, closest, text
 
 EVERYTHING = "all"
@@ -74,6 +76,8 @@ async def subscribe_on_reply(tenant: TenantContext, reply: Reply) -> Outcome:
     analysis = await analyze(tenant.app.analyzer, Question(reply.text, asked, known, language))
     spoken = closest(language or analysis.language or "") or ENGLISH
     if analysis.verdict is Verdict.NO:
+        if signs.refuses_for_good(reply.text):
+            await _remember_refusal(tenant, reply)
         return _outcome(Answer.DECLINED, analysis, spoken)
     if analysis.verdict is Verdict.UNCLEAR and not await _is_worth_a_mail(tenant, reply):
         return _outcome(Answer.ASK_AGAIN, analysis, spoken)
@@ -96,7 +100,7 @@ async def subscribe_on_reply(tenant: TenantContext, reply: Reply) -> Outcome:
     consent = await _keep(tenant, consent, mailbox)
     ground = Ground(
         source="status_subscribe",
-        attested=analysis.verdict is Verdict.YES and mailbox.key == _key(reply.address_on_file),
+        attested=analysis.verdict is Verdict.YES and _is_on_file(mailbox, reply),
         evidence={"consent": consent.id},
     )
     enrolled = await enrol(tenant, mailbox.text, topic, ground, spoken)
@@ -165,6 +169,19 @@ async def _offer(tenant: TenantContext, reply: Reply) -> Offer | None:
         return await subscribers.offer_of_text(db, tenant.id, reply.incident_id, reply.offer_text.strip())
 
 
+async def _remember_refusal(tenant: TenantContext, reply: Reply) -> None:
+    """Never write to the address on file again. Whom no key vouches for cannot be silenced by an agent."""
+    mailbox = _mailbox_on_file(reply)
+    if mailbox is None or not tenant.actor.attests_addresses:
+        return
+    async with tenant.write() as db:
+        await suppress(db, tenant, mailbox, NEVER_AGAIN)
+        subscriber = await subscribers.by_address(db, tenant.id, mailbox.key)
+        if subscriber is not None:
+            await subscribers.end_subscriptions(db, tenant.id, subscriber.id)
+        await tenant.audit(db, "subscription.refuse", reply.incident_id)
+
+
 async def _is_worth_a_mail(tenant: TenantContext, reply: Reply) -> bool:
     settings = (await tenant.app.snapshots.get(tenant.id)).tenant.settings
     return reply.agent_believes and bool(reply.text.strip()) and settings.verify_unclear_replies
@@ -175,11 +192,16 @@ def _mailbox(analysis: Analysis, reply: Reply) -> Address | None:
     return read_address(address) if address else None
 
 
-def _key(address: str | None) -> str | None:
+def _mailbox_on_file(reply: Reply) -> Address | None:
     try:
-        return read_address(address).key if address else None
+        return read_address(reply.address_on_file) if reply.address_on_file else None
     except Invalid:
         return None
+
+
+def _is_on_file(mailbox: Address, reply: Reply) -> bool:
+    on_file = _mailbox_on_file(reply)
+    return on_file is not None and on_file.key == mailbox.key
 
 
 async def _keep(tenant: TenantContext, consent: Consent, mailbox: Address) -> Consent:

@@ -1,6 +1,7 @@
 """Signs in a reply that forbid the model a yes, or name another channel: patterns of `signs/*.txt`, one a line."""
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def looks_instructed(reply: str) -> bool:
 def withdraws(reply: str) -> bool:
     """It changes its mind along the way."""
     return bool(_pattern("withdrawal").search(reply))
+
+
+def refuses_for_good(reply: str) -> bool:
+    """It says not only no, but never: no mail and no question again."""
+    return bool(_pattern("never").search(unicodedata.normalize("NFKC", reply).replace("’", "'")))
 
 
 def has_unusable_address(reply: str) -> bool:

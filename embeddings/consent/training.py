@@ -32,12 +32,12 @@ REPORTED = 50  # steps between two lines of the log
 class Recipe:
     """What a training run can be told."""
 
-    steps: int = 800
+    steps: int = 400
     batch: int = 48
     rank: int = 16
     learning_rate: float = 8e-4
     head_learning_rate: float = 2e-3
-    warm_up: int = 60
+    warm_up: int = 40
     smoothing: float = 0.03
     weights: tuple[float, float, float] = (1.0, 1.3, 1.0)
     """Of no, unclear and yes: a doubt that is missed is the dearest."""

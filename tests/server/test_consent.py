@@ -134,6 +134,32 @@ async def test_a_no_leaves_no_trace_and_a_later_yes_counts(vouching: TenantConte
     assert outcome.answer is Answer.SUBSCRIBED
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["no, never email me again", "nein, schreiben Sie mir nie wieder eine Mail", "нет, больше не пишите мне"],
+)
+async def test_an_explicit_never_is_remembered_for_the_address_and_ends_what_it_had(
+    vouching: TenantContext, incident: Incident, text: str
+) -> None:
+    await reply(vouching, incident, "yes please")
+
+    refused = await reply(vouching, incident, text)
+    later = await reply(vouching, incident, "yes please")
+
+    assert (refused.answer, later.answer) == (Answer.DECLINED, Answer.DECLINED)
+    assert await listed(vouching) == set()
+    other = await reply(vouching, incident, "yes please", address="rosa@example.org")
+    assert other.answer is Answer.SUBSCRIBED
+
+
+async def test_a_key_that_does_not_vouch_cannot_silence_an_address(
+    app: App, vouching: TenantContext, incident: Incident
+) -> None:
+    await reply(await agent(app, attests=False), incident, "no, never email me again")
+
+    assert (await reply(vouching, incident, "yes please")).answer is Answer.SUBSCRIBED
+
+
 async def test_a_yes_said_twice_changes_nothing(vouching: TenantContext, incident: Incident) -> None:
     for _ in range(2):
         outcome = await reply(vouching, incident, "yes please", conversation_id="c1")
