@@ -66,18 +66,18 @@ async def endpoint(app: App, acme: TenantContext, globex: TenantContext) -> Asyn
 
 
 @asynccontextmanager
-async def serving(app: App) -> AsyncIterator[str]:
-    """Herald on a free loopback port for as long as the block lasts."""
-    async with served(Herald(app)) as url:
+async def serving(app: App, port: int = 0) -> AsyncIterator[str]:
+    """Herald on that loopback port, or any free one, for as long as the block lasts."""
+    async with served(Herald(app), port) as url:
         yield url
 
 
 @asynccontextmanager
-async def served(application: Any, **options: Any) -> AsyncIterator[str]:
-    """An ASGI application on a free loopback port for as long as the block lasts."""
+async def served(application: Any, port: int = 0, **options: Any) -> AsyncIterator[str]:
+    """An ASGI application on that loopback port, or any free one, for as long as the block lasts."""
     server = uvicorn.Server(uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=2, **options))
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind(("127.0.0.1", port))
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             async with asyncio.timeout(30):
