@@ -14,7 +14,7 @@ PACKAGES = {
     "tools": {"tools", "server"},
     "status_site": {"status_site", "server"},
 }
-SHELL = ("server.asgi", "server.cli")
+SHELL = ("server.asgi", "server.cli", "server.commands")
 LEAVES = ("server.models", "server.errors", "server.texts", "server.ids")
 HOMES = {
     "sentence_transformers": ("embeddings",),
