@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from embeddings.consent import grammar, signs
 from embeddings.consent.addresses import settle
+from embeddings.consent.language import guess
+from embeddings.consent.offers import seems_to_offer_mail
 from embeddings.consent.verdict import Verdict
 from embeddings.consent.writing import folded, is_question
 
@@ -78,6 +80,8 @@ def read(reply: str, offer: str, offer_is_known: bool, model: Model, language: s
     if len(addressed.left) > 1:
         return Reading(Verdict.UNCLEAR, Reason.SEVERAL_ADDRESSES, spoken)
     verdict, reason = (_to_ours if offer_is_known else _to_any)(addressed.text, spoken, model)
+    if not offer_is_known and verdict is Verdict.UNCLEAR and _declines_mail(addressed.text, offer, spoken):
+        verdict, reason = Verdict.NO, Reason.DECLINES
     if verdict is Verdict.YES:
         return Reading(verdict, reason, spoken, address=next(iter(addressed.left), None))
     channel = signs.channel(reply) if verdict is Verdict.NO else None
@@ -107,12 +111,20 @@ def _to_ours(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
 
 
 def _to_any(text: str, language: str, model: Model) -> tuple[Verdict, Reason]:
-    if grammar.asks_for_mail(text, language):
+    if any(grammar.asks_for_mail(text, spoken) for spoken in dict.fromkeys((language, guess(text)))):
         return Verdict.YES, Reason.ASKS_FOR_MAIL
-    asked = _sign_against(text) is None and _asks_to_be_told(text, language, by_mail=True)
-    if asked and model.probabilities(text)[2] >= SURE_WITH_A_REQUEST:
-        return Verdict.YES, Reason.ASKS_FOR_MAIL
+    if _sign_against(text) is None:
+        yes = model.probabilities(text)[2]
+        if yes >= SURE_WITH_A_REQUEST and _asks_to_be_told(text, language, by_mail=True):
+            return Verdict.YES, Reason.ASKS_FOR_MAIL
+        if yes >= SURE_WITH_A_YES_AHEAD and _ends_with_a_request(text, language):
+            return Verdict.YES, Reason.ASKS_FOR_MAIL
     return Verdict.UNCLEAR, Reason.NOT_ABOUT_MAIL
+
+
+def _declines_mail(text: str, offer: str, language: str) -> bool:
+    """A no made of known phrases, to what looks like an offer of mail."""
+    return grammar.judge(text, language) is Verdict.NO and seems_to_offer_mail(offer, language)
 
 
 def _asks_to_be_told(text: str, language: str, by_mail: bool = False) -> bool:
@@ -120,6 +132,17 @@ def _asks_to_be_told(text: str, language: str, by_mail: bool = False) -> bool:
     if signs.has_reservation(text, language) or signs.channel(text):
         return False
     return any(grammar.begins_with_a_request(clause, language, by_mail) for clause in _clauses(text))
+
+
+def _ends_with_a_request(text: str, language: str) -> bool:
+    """ "No, please do email me": the last clause wholly asks for mail, and none before it restricts that."""
+    *before, last = _clauses(text)
+    if is_question(text) or signs.channel(text) or not grammar.asks_for_mail(last, language):
+        return False
+    return all(
+        grammar.judge_in(clause, language) is Verdict.NO or not signs.has_reservation(clause, language)
+        for clause in before
+    )
 
 
 def _begins_with_a_courteous_yes(text: str, language: str) -> bool:

@@ -124,6 +124,37 @@ def test_an_offer_of_somebody_else_needs_more_than_an_answer(model: ConsentModel
     assert verdict(model, "en", reply, known=False).verdict is Verdict.UNCLEAR
 
 
+@pytest.mark.parametrize(
+    ("offer", "verdict"),
+    [
+        ("Want to hear from us by email when it's back?", Verdict.NO),
+        ("Is it still failing? And shall I e-mail you?", Verdict.UNCLEAR),
+        ("Should I take you off the mailing list?", Verdict.UNCLEAR),
+        ("Is there anything else?", Verdict.UNCLEAR),
+    ],
+)
+def test_a_plain_no_counts_where_somebody_elses_offer_looks_like_one_of_mail(
+    model: ConsentModel, offer: str, verdict: Verdict
+) -> None:
+    assert read("no thanks", offer, False, model, "en").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("reply", "agrees"),
+    [
+        ("mobile, and yes, please email me", True),
+        ("no, please do email me", True),
+        ("if it takes longer than a day, email me", False),
+        ("only on weekdays, email me", False),
+        ("text me, email me", False),
+    ],
+)
+def test_a_request_for_mail_at_the_end_counts_unless_restricted(
+    model: ConsentModel, reply: str, agrees: bool
+) -> None:
+    assert (verdict(model, "en", reply, known=False).verdict is Verdict.YES) is agrees
+
+
 @pytest.mark.parametrize("reply", ["please email me", "please email me when this is fixed", "send me an email"])
 def test_a_request_for_mail_needs_no_offer(model: ConsentModel, reply: str) -> None:
     assert verdict(model, "en", reply, known=False).verdict is Verdict.YES
