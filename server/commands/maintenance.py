@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from server.commands.shell import DatabaseOption, TenantOption, for_tenant, group, out, say
 from server.errors import Invalid
@@ -109,7 +109,7 @@ def maintenance_list(tenant: TenantOption, database: DatabaseOption = None) -> N
     from server.maintenance import list_maintenance
 
     listed = for_tenant(database, tenant, list_maintenance)
-    table = Table("id", "title", "status", "starts", "ends")
+    table = Table(Column("id", no_wrap=True), "title", "status", "starts", "ends")
     for one in (*listed.open, *listed.past):
         table.add_row(one.id, one.title, one.status, _shown(one.starts_at), _shown(one.ends_at))
     out.print(table)

@@ -35,6 +35,7 @@ def test_each_status_suggests_the_next_one_and_a_closed_one_suggests_nothing() -
         "in_progress": Status.VERIFYING,
         "verifying": Status.COMPLETED,
         "completed": None,
+        "cancelled": None,
     }
 
 
@@ -42,7 +43,7 @@ def test_a_status_belongs_to_incidents_or_to_maintenance() -> None:
     of_incidents = {status.value for status in Status if status.kind is IncidentKind.INCIDENT}
 
     assert of_incidents == {"investigating", "identified", "monitoring", "resolved"}
-    assert {status.value for status in Status if status.closes} == {"resolved", "completed"}
+    assert {status.value for status in Status if status.closes} == {"resolved", "completed", "cancelled"}
 
 
 def test_the_worst_state_wins_in_the_documented_order() -> None:
