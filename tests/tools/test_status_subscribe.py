@@ -42,11 +42,11 @@ async def test_the_channel_that_a_customer_wants_instead_is_named(endpoint: Endp
             "status_subscribe",
             incident_id=incident.id,
             email=ANNA,
-            offer="Shall I e-mail you?",
-            reply="no, text me please",
+            offer="Would you like me to e-mail you once it is fixed?",
+            reply="no thanks, text me instead",
         )
 
-    assert declined["status"] in ("declined", "ask_again")
+    assert (declined["status"], declined["channel"]) == ("declined", "sms")
     assert await people(endpoint) == []
 
 
