@@ -46,6 +46,7 @@ def choose(accept_language: str, default: str = ENGLISH) -> str:
     return closest(default) or ENGLISH
 
 
+@lru_cache(maxsize=1024)
 def closest(tag: str) -> str | None:
     """Our language for a tag: itself, without its region, or another region of the same language."""
     known = {language.lower(): language for language in languages()}
