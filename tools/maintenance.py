@@ -91,8 +91,8 @@ async def maintenance_update(
 ) -> Annotated[CallToolResult, Planned]:
     """Post news of a maintenance, move or prolong its window, or begin or end it by hand.
 
-    Call it when plans change; what is left out stays. Work that overruns needs a later `ends_at`, or it completes by the clock. To call it off before it begins use
-    `maintenance_cancel`. Returns the maintenance.
+    Call it when plans change; what is left out stays. Work that overruns needs a later `ends_at`, or it completes
+    by the clock. To call it off before it begins use `maintenance_cancel`. Returns the maintenance.
     """
     tenant = tenant_of(ctx)
     edit = MaintenanceEdit(
@@ -120,8 +120,8 @@ async def maintenance_cancel(
 ) -> Annotated[CallToolResult, Planned]:
     """Call off a maintenance that has not begun, and tell those who heard of it.
 
-    Call it when the work will not take place; to move it use `maintenance_update`. It stays readable as cancelled. One that has begun is ended with `maintenance_update` and the status
-    `completed`. Returns the maintenance.
+    Call it when the work will not take place; to move it use `maintenance_update`. It stays readable as cancelled.
+    One that has begun is ended with `maintenance_update` and the status `completed`. Returns the maintenance.
     """
     tenant = tenant_of(ctx)
     wanted = Cancellation(incident_id=incident_id, message=message, notify=notify)

@@ -48,13 +48,13 @@ def test_statuspage_prometheus_exporter_sees_incidents_and_what_they_affect(shop
 
 
 def test_statuscheck_knows_every_word_that_is_used(shop: str, tmp_path: Path) -> None:
-    """It maps each enumeration by a dictionary: an unknown value is a KeyError."""
+    """It maps each enumeration by a dictionary: an unknown value is a KeyError. It counts maintenance in."""
     python = install.install_python(HERE / "statuscheck.txt")
 
     found = ask(python, "read_statuscheck.py", shop, tmp_path)
 
     assert found["description"] == "Partial System Outage"
-    assert found["incidents"] == {CARDS: ["Checkout", "Payments"], MAIL: ["Sign-in"]}
+    assert found["incidents"] == {CARDS: ["Checkout", "Payments"], MAIL: ["Sign-in"], MOVE: ["Webhooks"]}
     assert found["components"]["Reports"] == "Under maintenance"
 
 
