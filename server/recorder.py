@@ -28,6 +28,7 @@ class Recorder:
         self._clock = clock
         self._matches: list[MatchRecord] = []
         self._uses: dict[tuple[str, str], datetime] = {}
+        self._writing = asyncio.Lock()
 
     def key_used(self, tenant_id: str, key_id: str) -> None:
         self._uses[tenant_id, key_id] = self._clock()
@@ -38,20 +39,21 @@ class Recorder:
         del self._matches[:-MAX_WAITING]
 
     async def flush(self) -> None:
-        """Write what was gathered. Raises Unavailable, and then keeps it for the next time."""
-        found, uses = self._matches, self._uses
-        if not found and not uses:
-            return
-        self._matches, self._uses = [], {}
-        try:
-            async with self._database.write() as db:
-                if found:
-                    await matches.insert(db, found)
-                if uses:
-                    await keys.used(db, uses)
-        except Unavailable:
-            self._matches, self._uses = (found + self._matches)[-MAX_WAITING:], uses | self._uses
-            raise
+        """Write all that was gathered before the call. Raises Unavailable, and then keeps it for the next time."""
+        async with self._writing:  # what another call has taken is written too when this one returns
+            found, uses = self._matches, self._uses
+            if not found and not uses:
+                return
+            self._matches, self._uses = [], {}
+            try:
+                async with self._database.write() as db:
+                    if found:
+                        await matches.insert(db, found)
+                    if uses:
+                        await keys.used(db, uses)
+            except Unavailable:
+                self._matches, self._uses = (found + self._matches)[-MAX_WAITING:], uses | self._uses
+                raise
 
     async def run(self, stop: asyncio.Event) -> None:
         """Flush every second, and a last time at `stop`."""
