@@ -66,8 +66,9 @@ class OnnxBackend:
         options = onnxruntime.SessionOptions()
         threads = os.environ.get("OMP_NUM_THREADS", "")
         options.intra_op_num_threads = int(threads) if threads.isdigit() else 0  # 0: one for each core
-        # Idle threads must not spin: they would take the core that answers requests.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads spin between the operations of a run, and sleep after it: that core answers requests.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         self._session = onnxruntime.InferenceSession(folder / GRAPH, options, providers=["CPUExecutionProvider"])
         self._tokenizer = load_tokenizer(folder)
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
