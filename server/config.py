@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, field_validator
@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     """Where the Messages API is, if not at Anthropic."""
     anthropic_seconds: float = Field(default=8, gt=0, le=60)
     """The time that one answer may take, tries and pauses included."""
+    match_reader: Literal["local", "anthropic"] = "local"
+    """With `anthropic`, Claude is asked about single messages whose best match stays in doubt."""
+    match_reader_low: float = Field(default=0.25, ge=0, le=1)
+    match_reader_high: float = Field(default=0.6, ge=0, le=1)
+    """In doubt is a probability from the lower bound up to below the higher one."""
     consents_per_hour: int = Field(default=300, ge=1)
     """Customers that one key may enrol within an hour."""
 

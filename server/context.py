@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from server.limits import NetworkLimits
     from server.matching import IncidentVectors
     from server.recorder import Recorder
+    from server.second_reader import SecondReader
     from server.snapshots import Snapshots
     from server.subscriptions import OfferBook
     from server.tokens import Signer
@@ -43,6 +44,7 @@ class App:
     keyring: Keyring
     offers: OfferBook
     analyzer: Analyzer
+    second_reader: SecondReader | None
     network_limits: NetworkLimits
     hosts: Hosts
     clock: Callable[[], datetime]

@@ -82,10 +82,16 @@ async def find_matches(
 
 
 async def relevances(tenant: TenantContext, snapshot: Snapshot, texts: Sequence[str]) -> Probabilities:
-    """Shape (texts, incidents): how probably each `readable` text is about each of `matchable(snapshot)`."""
-    inference = tenant.app.inference
+    """Shape (texts, incidents): how probably each `readable` text is about each of `matchable(snapshot)`.
+
+    A single text that stays in doubt has a second reader where one is switched on; many at once have none.
+    """
+    inference, second = tenant.app.inference, tenant.app.second_reader
     vectors = await tenant.app.incident_vectors.of(snapshot, inference)
-    return await inference.probabilities(await inference.messages(texts), vectors)
+    found = await inference.probabilities(await inference.messages(texts), vectors)
+    if second is None or len(texts) != 1 or not found.size:
+        return found
+    return (await second.settle(texts[0], matchable(snapshot), found[0]))[None, :]
 
 
 async def explain(tenant: TenantContext, message: str, incident: Incident) -> Explanation:

@@ -22,6 +22,7 @@ from server.maintenance import keep_schedule
 from server.matching import IncidentVectors
 from server.notifications import Worker
 from server.recorder import Recorder
+from server.second_reader import open_second_reader
 from server.snapshots import Snapshots
 from server.store.database import Database
 from server.subscriptions import OfferBook
@@ -49,6 +50,7 @@ async def open_app(
     try:
         if analyzer is None:
             analyzer = await resources.enter_async_context(open_analyzer(settings))
+        second_reader = await resources.enter_async_context(open_second_reader(settings))
         await database.migrate()
         recorder = Recorder(database, clock)
         yield App(
@@ -62,6 +64,7 @@ async def open_app(
             keyring=Keyring(database, recorder, fixed_keys),
             offers=OfferBook(),
             analyzer=analyzer,
+            second_reader=second_reader,
             network_limits=NetworkLimits(clock),
             hosts=Hosts(database, clock),
             clock=clock,
