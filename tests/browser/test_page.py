@@ -137,6 +137,7 @@ def test_subscribing_opens_above_the_page_and_the_keyboard_alone_does_it(chromiu
         expect(follow).to_be_focused()
 
         page.keyboard.press("Enter")
+        expect(dialog.get_by_label("E-mail address")).to_be_focused()
         page.keyboard.type("ada@example.org")
         page.wait_for_timeout(2_100)  # a person takes longer than a script: the form wants that proved
         page.keyboard.press("Enter")
