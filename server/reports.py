@@ -5,11 +5,13 @@ Everything is counted from rows that the product keeps anyway; none of them hold
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter, itemgetter
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +21,8 @@ from server.estimates import Estimate, TicketsAvoided, precision, tickets_avoide
 from server.models import CardOutcome, Incident, MailState, Model, Scope, Severity, Status, Utc
 from server.store import conversations, deliveries, incidents, matches, subscribers
 from server.store.matches import Named
+
+Row = TypeVar("Row")
 
 AGENT_SOURCES = ("status_check", "customer_reply")
 SIDEKICK = "sidekick"
@@ -178,30 +182,29 @@ async def summarise(
 async def _summaries(db: AsyncConnection, tenant_id: str, found: Sequence[Incident]) -> list[Summary]:
     """All of them by the same few queries, however many there are."""
     ids = [incident.id for incident in found]
-    named = await matches.named(db, tenant_id, ids)
     gathered = Gathered(
-        named={incident_id: [one for one in named if one.incident_id == incident_id] for incident_id in ids},
+        named=_grouped(await matches.named(db, tenant_id, ids), attrgetter("incident_id")),
         matched=await matches.conversations_of(db, tenant_id, ids, [*AGENT_SOURCES, SIDEKICK]),
         by_agents=await matches.conversations_of(db, tenant_id, ids, AGENT_SOURCES),
         kept=await matches.conversations_of_machines_alone(db, tenant_id, ids, AGENT_SOURCES),
-        outcomes=await conversations.outcomes(db, tenant_id, ids),
-        ways=await subscribers.ways_of(db, tenant_id, ids),
-        mails=await deliveries.states_by_incident(db, tenant_id, ids),
+        outcomes=_grouped(await conversations.outcomes(db, tenant_id, ids), itemgetter(0)),
+        ways=_grouped(await subscribers.ways_of(db, tenant_id, ids), itemgetter(0)),
+        mails=_grouped(await deliveries.states_by_incident(db, tenant_id, ids), itemgetter(0)),
     )
     return [gathered.summary(incident) for incident in found]
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the queries found of several incidents."""
+    """What the queries found of several incidents, by incident."""
 
     named: Mapping[str, Sequence[Named]]
     matched: Mapping[str, int]
     by_agents: Mapping[str, int]
     kept: Mapping[str, int]
-    outcomes: Sequence[tuple[str, CardOutcome, bool, int]]
-    ways: Sequence[tuple[str, str, int]]
-    mails: Sequence[tuple[str, MailState, int]]
+    outcomes: Mapping[str, Sequence[tuple[str, CardOutcome, bool, int]]]
+    ways: Mapping[str, Sequence[tuple[str, str, int]]]
+    mails: Mapping[str, Sequence[tuple[str, MailState, int]]]
 
     def summary(self, incident: Incident) -> Summary:
         counts = self._counts(incident.id)
@@ -225,13 +228,11 @@ class Gathered:
     def _counts(self, incident_id: str) -> Counts:
         agents = self._of_agents(incident_id)
         made: Counter[tuple[CardOutcome, bool]] = Counter()
-        for subject, outcome, shown, number in self.outcomes:
-            if subject == incident_id:
-                made[outcome, shown] += number
+        for _, outcome, shown, number in self.outcomes[incident_id]:
+            made[outcome, shown] += number
         subscribed: Counter[Way] = Counter()
-        for subject, source, number in self.ways:
-            if subject == incident_id:
-                subscribed[Way.of(source)] += number
+        for _, source, number in self.ways[incident_id]:
+            subscribed[Way.of(source)] += number
         return Counts(
             conversations_matched=self.matched.get(incident_id, 0),
             agent_answers=sum(one.answers for one in agents),
@@ -244,11 +245,19 @@ class Gathered:
             cards_dismissed=made[CardOutcome.DISMISSED, True],
             cards_ignored=made[CardOutcome.SHOWN, True],
             subscribed=dict(subscribed),
-            mails={state: number for one, state, number in self.mails if one == incident_id},
+            mails={state: number for _, state, number in self.mails[incident_id]},
         )
 
     def _of_agents(self, incident_id: str) -> list[Named]:
         return [one for one in self.named[incident_id] if one.source in AGENT_SOURCES]
+
+
+def _grouped(rows: Iterable[Row], incident_of: Callable[[Row], str]) -> Mapping[str, Sequence[Row]]:
+    """By incident; nothing for those that no row is about."""
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[incident_of(row)].append(row)
+    return found
 
 
 def _tickets_avoided(counts: Counts, by_agents: Sequence[Named]) -> TicketsAvoided:

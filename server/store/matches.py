@@ -32,12 +32,11 @@ class MatchRecord:
 
 @dataclass(frozen=True)
 class Named:
-    """How often one face named one incident, and in how many conversations."""
+    """How often one face named one incident."""
 
     incident_id: str
     source: str
     answers: int
-    conversations: int
     anonymous: int
     """Answers in no conversation that the host told of."""
     first_at: datetime
@@ -88,7 +87,6 @@ async def named(db: AsyncConnection, tenant_id: str, incident_ids: Collection[st
             mine.incident_id,
             mine.source,
             sa.func.count().label("answers"),
-            sa.func.count(sa.distinct(mine.conversation_id)).label("conversations"),
             (sa.func.count() - sa.func.count(mine.conversation_id)).label("anonymous"),
             sa.func.min(mine.created_at).label("first_at"),
             sa.func.avg(mine.relevance).label("relevance"),
