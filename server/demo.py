@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from server.components import create_component, set_own_state
+from server.config import LOOPBACK
 from server.context import Actor, App, TenantContext
 from server.errors import Invalid, NotFound, Refused
 from server.incidents import (
@@ -30,8 +31,6 @@ OPERATOR_KEY = "herald_demo_operator_key_for_loopback_only"
 SIDEKICK_KEY = "herald_demo_sidekick_key_for_loopback_only"
 
 PAGE = {"page_title": "Lumen Shop", "page_description": "The state of the shop, its payments and its API."}
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def check_is_loopback(host: str) -> None:
