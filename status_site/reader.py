@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, get_timezone_gmt, get_timezone_location, get_timezone_name
+from babel.dates import format_date, format_skeleton, get_timezone_location
 from babel.lists import format_list
 from babel.numbers import format_percent
 from babel.units import format_unit
@@ -89,10 +89,7 @@ class Reader:
         day = format_date(local.date(), "long", locale=self.locale) if year else self.day(local.date())
         clock = f"{utc:%H:%M} UTC"
         if local.utcoffset():
-            zone = get_timezone_name(local, width="short", locale=self.locale)
-            if zone[0] in "+-":  # the language has no short name for it
-                zone = get_timezone_gmt(local, "long", locale=self.locale)
-            clock = f"{local:%H:%M} {zone} ({clock})"
+            clock = f"{local:%H:%M} {texts.zone(local, self.language)} ({clock})"
         stamp = utc.isoformat(timespec="seconds").replace("+00:00", "Z")
         shape = "long" if year else "short"
         pattern = str(self.locale.datetime_formats["medium"]).replace("{1}", "{day}").replace("{0}", "{clock}")

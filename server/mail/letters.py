@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, get_timezone_gmt, get_timezone_name
+from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -94,10 +94,7 @@ class Reader:
         shown = str(locale.datetime_formats["medium"]).format(clock, day)
         if local.utcoffset() == utc.utcoffset():
             return f"{shown} UTC"
-        zone = get_timezone_name(local, width="short", locale=locale)
-        if zone[0] in "+-":  # the language has no short name for it
-            zone = get_timezone_gmt(local, "long", locale=locale)
-        return f"{shown} {zone} ({utc:%H:%M} UTC)"
+        return f"{shown} {texts.zone(local, self.language)} ({utc:%H:%M} UTC)"
 
     def window(self, window: Window) -> str:
         start, end = self.time(window.starts_at), self.time(window.ends_at)
@@ -144,34 +141,12 @@ def update_letter(stationery: Stationery, reader: Reader, incident: Incident, up
 
 def reminder_letter(stationery: Stationery, reader: Reader, incident: Incident, date: datetime) -> Letter:
     """Says that a maintenance that was announced is about to begin, and what was said of it last."""
-    return _incident_letter(
-        stationery,
-        reader,
-        incident,
-        incident.updates,
-        subject="mail.reminder.subject",
-        feedback="reminder",
-        latest=_entry(reader, incident.latest),
-        earlier=[_entry(reader, update) for update in reversed(incident.updates[:-1][-EARLIER_SHOWN:])],
-        note=reader.text("mail.reminder.body"),
-        date=date,
-    )
+    return _standing_letter(stationery, reader, incident, "reminder", date)
 
 
 def welcome_letter(stationery: Stationery, reader: Reader, incident: Incident, date: datetime) -> Letter:
     """Tells someone who said yes elsewhere that they are subscribed, and where the incident stands."""
-    return _incident_letter(
-        stationery,
-        reader,
-        incident,
-        incident.updates,
-        subject="mail.welcome.subject",
-        feedback="welcome",
-        latest=_entry(reader, incident.latest),
-        earlier=[_entry(reader, update) for update in reversed(incident.updates[:-1][-EARLIER_SHOWN:])],
-        note=reader.text("mail.welcome.body"),
-        date=date,
-    )
+    return _standing_letter(stationery, reader, incident, "welcome", date)
 
 
 def verification_letter(
@@ -216,6 +191,24 @@ def topic_name(
 
 def thread_id(stationery: Stationery, incident: Incident) -> str:
     return f"incident-{incident.id}@{mail_domain(stationery.settings, stationery.tenant)}"
+
+
+def _standing_letter(
+    stationery: Stationery, reader: Reader, incident: Incident, kind: str, date: datetime
+) -> Letter:
+    """Where the incident stands, with the subject and the note of this kind of mail."""
+    return _incident_letter(
+        stationery,
+        reader,
+        incident,
+        incident.updates,
+        subject=f"mail.{kind}.subject",
+        feedback=kind,
+        latest=_entry(reader, incident.latest),
+        earlier=[_entry(reader, update) for update in reversed(incident.updates[:-1][-EARLIER_SHOWN:])],
+        note=reader.text(f"mail.{kind}.body"),
+        date=date,
+    )
 
 
 def _incident_letter(

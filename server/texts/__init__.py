@@ -7,11 +7,13 @@ A key that a language lacks is read in English. A text that counts has one key p
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
 from babel import Locale
+from babel.dates import get_timezone_gmt, get_timezone_name
 from babel.numbers import format_decimal
 
 ENGLISH = "en"
@@ -54,6 +56,12 @@ def closest(tag: str) -> str | None:
     base = folded.split("-")[0]
     regional = (language for language in known if language.split("-")[0] == base)
     return known.get(folded) or known.get(base) or known.get(next(regional, ""))
+
+
+def zone(moment: datetime, language: str) -> str:
+    """What people call the moment's time zone, such as `CET`; its distance from GMT where they have no name."""
+    short = get_timezone_name(moment, width="short", locale=locale(language))
+    return get_timezone_gmt(moment, "long", locale=locale(language)) if short[0] in "+-" else short
 
 
 @cache
