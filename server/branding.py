@@ -75,6 +75,11 @@ def brand_of(settings: Settings, snapshot: Snapshot) -> Brand:
     )
 
 
+def digest_of(content: bytes) -> str:
+    """What makes the address of a page's own file new with every new content."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def picture_path(picture: BrandPicture) -> str:
     """Where the page has it, below the page's base. The digest makes the address new with every new picture."""
     return f"/brand/{picture.role}-{picture.digest}.png"
@@ -100,7 +105,7 @@ async def set_picture(tenant: TenantContext, role: PictureRole, upload: bytes) -
     made = await asyncio.to_thread(picture_of, upload, role)
     picture = BrandPicture(
         role=role,
-        digest=hashlib.sha256(made.png).hexdigest()[:16],
+        digest=digest_of(made.png),
         width=made.width,
         height=made.height,
         reads_on_light=made.reads_on_light,
@@ -139,6 +144,11 @@ async def picture_bytes(app: App, tenant_id: str, role: PictureRole) -> bytes:
     if png is None:
         raise NotFound(f"there is no {role}")
     return png
+
+
+def spoken_changes(**said: str | None) -> BrandingChanges:
+    """What somebody says in words: what is None stays, an empty text takes it back. Raises as `read_changes`."""
+    return read_changes({name: text or None for name, text in said.items() if text is not None})
 
 
 def read_changes(given: dict[str, object]) -> BrandingChanges:

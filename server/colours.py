@@ -13,6 +13,14 @@ LIGHT_GROUNDS = ("#fbfaf7", "#ffffff")
 DARK_GROUNDS = ("#16161a", "#1e1e24")
 """What words stand on: the paper and the sheets of `status_site/static/herald.css`."""
 
+WEIGHTS = (0.2126, 0.7152, 0.0722)
+"""Of red, green and blue in the luminance."""
+LINEAR = tuple(
+    channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+    for channel in (step / 255 for step in range(256))
+)
+"""The light of each of a channel's 256 steps."""
+
 BLACK, WHITE = "#000000", "#ffffff"
 STEPS = 255
 
@@ -48,8 +56,7 @@ def contrast(one: str, other: str) -> float:
 
 def luminance(colour: str) -> float:
     """Relative luminance, as WCAG 2 defines it: 0 is black, 1 is white."""
-    linear = [_linear(channel / 255) for channel in _channels(colour)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return sum(weight * LINEAR[channel] for weight, channel in zip(WEIGHTS, _channels(colour), strict=True))
 
 
 def _shade(colour: str, towards: str, grounds: tuple[str, ...]) -> str:
@@ -71,7 +78,3 @@ def _mixed(colour: str, other: str, share: float) -> str:
 
 def _channels(colour: str) -> Channels:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from server.colours import DARK_GROUNDS, LIGHT_GROUNDS, luminance
+from server.colours import DARK_GROUNDS, LIGHT_GROUNDS, LINEAR, WEIGHTS, luminance
 from server.errors import Invalid, Unavailable
 
 MAX_UPLOAD_BYTES = 1024 * 1024
@@ -114,9 +114,7 @@ def _stands_out(image: Image.Image, ground: str) -> bool:
     outline = np.asarray(opaque, bool) & ~np.asarray(inside, bool)
     if not outline.any():
         return True
-    channels = np.asarray(image.convert("RGB"))[outline] / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    light = linear @ np.array([0.2126, 0.7152, 0.0722])
+    light = np.asarray(LINEAR)[np.asarray(image.convert("RGB"))[outline]] @ WEIGHTS
     behind = luminance(ground)
     contrasts = (np.maximum(light, behind) + 0.05) / (np.minimum(light, behind) + 0.05)
     return bool((contrasts < HARDLY_VISIBLE).mean() < LOST_SHARE)

@@ -6,11 +6,10 @@ nothing but the two properties for marks and buttons: states keep their colours.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from server.branding import picture_path
+from server.branding import digest_of, picture_path
 from server.colours import palette_of
 from server.models import BrandPicture
 from server.pictures import PictureRole
@@ -64,7 +63,3 @@ def sheet_of(colour: str) -> bytes:
         f":root {{ --brand: light-dark({palette.light.colour}, {palette.dark.colour}); "
         f"--on-brand: light-dark({palette.light.ink}, {palette.dark.ink}); }}\n"
     ).encode()
-
-
-def digest_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]

@@ -15,13 +15,12 @@ import resvg_py
 from markupsafe import Markup
 
 from server import texts
-from server.branding import brand_of, picture_bytes
+from server.branding import brand_of, digest_of, picture_bytes
 from server.errors import NotFound
 from server.models import BrandPicture, ComponentState
 from server.pictures import PictureRole
 from status_site import fonts
 from status_site.assets import FOR_A_WHILE, FOR_GOOD
-from status_site.branding import digest_of
 from status_site.documents import Document
 from status_site.reader import Reader
 from status_site.render import sentence

@@ -7,11 +7,11 @@ made them up could fill the memory that holds everybody's pages.
 
 from __future__ import annotations
 
-from server.branding import picture_bytes
+from server.branding import digest_of, picture_bytes
 from server.errors import NotFound
 from server.pictures import PictureRole
 from status_site.assets import FOR_A_WHILE, FOR_GOOD
-from status_site.branding import digest_of, sheet_of
+from status_site.branding import sheet_of
 from status_site.documents import Document
 from status_site.view import View
 

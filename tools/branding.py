@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, Field
 
-from server.branding import Branding, clear_picture, edit_branding, get_branding, read_changes, set_picture
+from server.branding import Branding, clear_picture, edit_branding, get_branding, set_picture, spoken_changes
 from server.errors import Invalid
 from server.pictures import PictureRole
 from tools.desk import Desk, tenant_of
@@ -51,15 +51,10 @@ async def branding_update(
     The colour is darkened or lightened as far as it must be to be readable, and never changes what states look
     like. For pictures use `branding_set_picture`, for everything else `page_settings_update`. Returns what is set.
     """
-    given = {
-        "title": title,
-        "description": description,
-        "colour": colour,
-        "home_url": home_url,
-        "support_url": support_url,
-    }
-    changes: dict[str, object] = {name: value or None for name, value in given.items() if value is not None}
-    return _shown(await edit_branding(tenant_of(ctx), read_changes(changes)))
+    changes = spoken_changes(
+        title=title, description=description, colour=colour, home_url=home_url, support_url=support_url
+    )
+    return _shown(await edit_branding(tenant_of(ctx), changes))
 
 
 async def branding_set_picture(

@@ -38,17 +38,16 @@ def branding_set(
         "home_url": home_url,
         "support_url": support_url,
     }
-    given: dict[str, object] = {name: value or None for name, value in words.items() if value is not None}
     pictures = {role: path.read_bytes() for role, path in (("logo", file), ("favicon", favicon)) if path}
 
     async def change(context: TenantContext) -> None:
-        from server.branding import edit_branding, read_changes, set_picture
+        from server.branding import edit_branding, set_picture, spoken_changes
         from server.pictures import PictureRole
 
         for role, picture in pictures.items():
             await set_picture(context, PictureRole(role), picture)
-        if given or not pictures:
-            await edit_branding(context, read_changes(given))
+        if any(word is not None for word in words.values()) or not pictures:
+            await edit_branding(context, spoken_changes(**words))
 
     for_tenant(database, tenant, change)
     branding_show(tenant, database)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import httpx2
 
-from server.branding import edit_branding, read_changes, set_picture
+from server.branding import digest_of, edit_branding, read_changes, set_picture
 from server.context import TenantContext
 from server.models import Incident
 from server.pictures import PictureRole
 from status_site import routes
-from status_site.branding import digest_of, sheet_of
+from status_site.branding import sheet_of
 from tests.server.test_pictures import lettering
 from tests.status_site.conftest import post
 
