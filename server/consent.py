@@ -22,7 +22,7 @@ from server.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from server.ids import new_id
 from server.models import Consent, Ground, Language, Model, Offer, Scope, Topic, TopicKind
 from server.store import consents, subscribers
-from server.subscriptions import NEVER_AGAIN, Enrolled, enrol, find_offer, suppress
+from server.subscriptions import Enrolled, enrol, find_offer, never_again
 from server.texts import ENGLISH, closest, text
 
 EVERYTHING = "all"
@@ -175,10 +175,7 @@ async def _remember_refusal(tenant: TenantContext, reply: Reply) -> None:
     if mailbox is None or not tenant.actor.attests_addresses:
         return
     async with tenant.write() as db:
-        await suppress(db, tenant, mailbox, NEVER_AGAIN)
-        subscriber = await subscribers.by_address(db, tenant.id, mailbox.key)
-        if subscriber is not None:
-            await subscribers.end_subscriptions(db, tenant.id, subscriber.id)
+        await never_again(db, tenant, mailbox)
         await tenant.audit(db, "subscription.refuse", reply.incident_id)
 
 

@@ -317,10 +317,15 @@ async def leave(tenant: TenantContext, token: str) -> None:
         if signup is not None and signup.confirmed_at is None:
             mailbox = read_address(signup.address)
             await rows.delete_signups_of(db, tenant.id, mailbox.key)
-            await suppress(db, tenant, mailbox, NEVER_AGAIN)
-            subscriber = await rows.by_address(db, tenant.id, mailbox.key)
-            if subscriber is not None:
-                await rows.end_subscriptions(db, tenant.id, subscriber.id)
+            await never_again(db, tenant, mailbox)
+
+
+async def never_again(db: AsyncConnection, tenant: TenantContext, mailbox: Address) -> None:
+    """End all that the address gets, and write to it no more, because its owner said so."""
+    await suppress(db, tenant, mailbox, NEVER_AGAIN)
+    subscriber = await rows.by_address(db, tenant.id, mailbox.key)
+    if subscriber is not None:
+        await rows.end_subscriptions(db, tenant.id, subscriber.id)
 
 
 async def suppress(db: AsyncConnection, tenant: TenantContext, mailbox: Address, reason: str) -> None:
