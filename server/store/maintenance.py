@@ -97,31 +97,20 @@ async def finish(db: AsyncConnection, moment: Moment, at: datetime) -> None:
 
 async def open_ids(db: AsyncConnection, tenant_id: str) -> list[str]:
     """Of every maintenance that is not over, the next one first."""
-    query = (
-        sa.select(incidents.c.id)
-        .where(
-            incidents.c.tenant_id == tenant_id,
-            incidents.c.kind == IncidentKind.MAINTENANCE,
-            incidents.c.resolved_at.is_(None),
-        )
-        .order_by(incidents.c.starts_at, incidents.c.id)
-    )
+    query = _ids(tenant_id, incidents.c.resolved_at.is_(None)).order_by(incidents.c.starts_at, incidents.c.id)
     return list((await db.execute(query)).scalars())
 
 
 async def past_ids(db: AsyncConnection, tenant_id: str, limit: int) -> list[str]:
     """Of maintenance that is over or was cancelled, the latest window first."""
-    query = (
-        sa.select(incidents.c.id)
-        .where(
-            incidents.c.tenant_id == tenant_id,
-            incidents.c.kind == IncidentKind.MAINTENANCE,
-            incidents.c.resolved_at.is_not(None),
-        )
-        .order_by(incidents.c.starts_at.desc(), incidents.c.id.desc())
-        .limit(limit)
-    )
+    latest_first = (incidents.c.starts_at.desc(), incidents.c.id.desc())
+    query = _ids(tenant_id, incidents.c.resolved_at.is_not(None)).order_by(*latest_first).limit(limit)
     return list((await db.execute(query)).scalars())
+
+
+def _ids(tenant_id: str, which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    is_maintenance = incidents.c.kind == IncidentKind.MAINTENANCE
+    return sa.select(incidents.c.id).where(incidents.c.tenant_id == tenant_id, is_maintenance, which)
 
 
 def _due(now: datetime, *what: What) -> sa.Select[Any]:
