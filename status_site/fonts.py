@@ -6,7 +6,7 @@ They come in packages, so a picture is the same on every machine. Chinese, Japan
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,8 +48,12 @@ def width(text: str, size: int) -> float:
     return sum(_measured(_font_of(word[0]) or LATIN, size).getlength(word) for word in _runs(text))
 
 
-def lines_of(text: str, size: int, widest: float, most: int) -> list[str]:
-    """The text in lines that are not wider, broken between words or, without spaces, anywhere. The rest is cut."""
+@lru_cache(maxsize=4096)
+def lines_of(text: str, size: int, widest: float, most: int) -> tuple[str, ...]:
+    """The text in lines that are not wider, broken between words or, without spaces, anywhere. The rest is cut.
+
+    Remembered, because every page of a tenant names the same picture, and measuring is most of the work.
+    """
     lines = [""]
     for part in text.split(" ") if " " in text else list(text):
         joined = f"{lines[-1]} {part}".strip() if " " in text else lines[-1] + part
@@ -60,7 +64,7 @@ def lines_of(text: str, size: int, widest: float, most: int) -> list[str]:
     shown = [_shortened(line, size, widest) for line in lines[:most]]
     if len(lines) > most:
         shown[-1] = _shortened(f"{shown[-1]}…", size, widest)
-    return shown
+    return tuple(shown)
 
 
 def _shortened(line: str, size: int, widest: float) -> str:
