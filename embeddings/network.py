@@ -5,6 +5,7 @@ Imports torch at the top, so import it only inside the functions that train.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from transformers import BertModel
 from embeddings.backends import load_tokenizer, micro_batches
 from embeddings.build import LORA_SCALE
 from embeddings.scorer import Calibration, Head
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 ADAPTED = ("attention.self.query", "attention.self.value", "intermediate.dense", "output.dense")
 PADDING = -30.0  # a match logit that stands for "no such incident"
@@ -36,6 +40,32 @@ class LowRank(nn.Module):
         return frozen + LORA_SCALE * change
 
 
+def adapted(folder: Path, layers: Sequence[str], rank: int) -> BertModel:
+    """The frozen encoder with a low-rank pair beside each of these linear layers, which alone are trained."""
+    bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa")
+    bert.requires_grad_(False)
+    for layer in bert.encoder.layer:
+        for name in layers:
+            parent, _, attribute = name.rpartition(".")
+            place = layer.get_submodule(parent)
+            setattr(place, attribute, LowRank(getattr(place, attribute), rank))
+    return bert
+
+
+def unit_vectors(bert: BertModel, tokenizer: "Tokenizer", texts: list[str], max_tokens: int) -> Tensor:
+    """One row per text, in order: the mean of its tokens, computed in bfloat16 and brought to length one."""
+    rows: list[int] = []
+    parts = []
+    for numbers, ids, mask in micro_batches(tokenizer, texts, max_tokens):
+        attended = torch.from_numpy(mask)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = bert(input_ids=torch.from_numpy(ids), attention_mask=attended).last_hidden_state
+        weight = attended.unsqueeze(-1).float()
+        parts.append(functional.normalize((hidden.float() * weight).sum(1) / weight.sum(1), dim=1))
+        rows += numbers
+    return torch.cat(parts)[torch.argsort(torch.tensor(rows))]
+
+
 class Network(nn.Module):
     """Encoder and head, trained end to end with exactly the formula that scores later."""
 
@@ -43,13 +73,7 @@ class Network(nn.Module):
         super().__init__()
         self.tokenizer = load_tokenizer(folder)
         self.prefix = prefix
-        self.bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa")
-        self.bert.requires_grad_(False)
-        for layer in self.bert.encoder.layer:
-            for name in ADAPTED:
-                parent, _, attribute = name.rpartition(".")
-                place = layer.get_submodule(parent)
-                setattr(place, attribute, LowRank(getattr(place, attribute), rank))
+        self.bert = adapted(folder, ADAPTED, rank)
 
     def start_from(self, head: Head, calibration: Calibration) -> None:
         """Take the head as the starting point of training; calibration becomes part of it."""
@@ -63,17 +87,7 @@ class Network(nn.Module):
 
     def embed(self, texts: Sequence[str], max_tokens: int) -> Tensor:
         """Unit vectors, in order, computed in bfloat16."""
-        rows: list[int] = []
-        parts = []
-        prefixed = [self.prefix + text for text in texts]
-        for numbers, ids, mask in micro_batches(self.tokenizer, prefixed, max_tokens):
-            attended = torch.from_numpy(mask)
-            with torch.autocast("cpu", torch.bfloat16):
-                hidden = self.bert(input_ids=torch.from_numpy(ids), attention_mask=attended).last_hidden_state
-            weight = attended.unsqueeze(-1).float()
-            parts.append(functional.normalize((hidden.float() * weight).sum(1) / weight.sum(1), dim=1))
-            rows += numbers
-        return torch.cat(parts)[torch.argsort(torch.tensor(rows))]
+        return unit_vectors(self.bert, self.tokenizer, [self.prefix + text for text in texts], max_tokens)
 
     def match(self, messages: Tensor, incidents: Tensor) -> Tensor:
         """Match logits (messages, incidents)."""

@@ -6,13 +6,10 @@ Imports torch at the top, so import it only inside the functions that train.
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from transformers import BertModel
 
-from embeddings.backends import load_tokenizer, micro_batches
-from embeddings.network import LowRank
+from embeddings.backends import load_tokenizer
+from embeddings.network import adapted, unit_vectors
 
 LAYERS = (
     *("attention.self.query", "attention.self.key", "attention.self.value"),
@@ -27,28 +24,12 @@ class ReplyNetwork(nn.Module):
     def __init__(self, folder: Path, rank: int) -> None:
         super().__init__()
         self.tokenizer = load_tokenizer(folder)
-        self.bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa")
-        self.bert.requires_grad_(False)
-        for layer in self.bert.encoder.layer:
-            for name in LAYERS:
-                parent, _, attribute = name.rpartition(".")
-                place = layer.get_submodule(parent)
-                setattr(place, attribute, LowRank(getattr(place, attribute), rank))
+        self.bert = adapted(folder, LAYERS, rank)
         self.head = nn.Linear(self.bert.config.hidden_size, 3)
 
     def logits(self, texts: Sequence[str], max_tokens: int) -> Tensor:
         """One row per text, in order."""
-        rows: list[int] = []
-        means = []
-        for numbers, ids, mask in micro_batches(self.tokenizer, list(texts), max_tokens):
-            attended = torch.from_numpy(mask)
-            with torch.autocast("cpu", torch.bfloat16):
-                hidden = self.bert(input_ids=torch.from_numpy(ids), attention_mask=attended).last_hidden_state
-            weight = attended.unsqueeze(-1).float()
-            means.append((hidden.float() * weight).sum(1) / weight.sum(1))
-            rows += numbers
-        vectors = functional.normalize(torch.cat(means), dim=1) * LENGTH
-        logits: Tensor = self.head(vectors[torch.argsort(torch.tensor(rows))])
+        logits: Tensor = self.head(unit_vectors(self.bert, self.tokenizer, list(texts), max_tokens) * LENGTH)
         return logits
 
     def low_rank(self) -> list[nn.Parameter]:
