@@ -1,4 +1,4 @@
-"""Fixtures of the product's tests: a second process on the same database."""
+"""Fixtures of the product's tests: a second process on the same database, and a mail server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from server.models import Scope
 from server.opening import open_app
 from server.tenants import context_of
 from tests.conftest import Clock, actor, real_matcher
+from tests.smtp_sink import Sink, running
 
 
 @pytest.fixture
@@ -26,3 +27,10 @@ async def other_app(app: App, settings: Settings, clock: Clock) -> AsyncIterator
 async def acme_elsewhere(acme: TenantContext, other_app: App) -> TenantContext:
     """The same tenant and the same actor in that process."""
     return await context_of(other_app, "acme", actor(*Scope))
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    """A mail server that keeps what it is given."""
+    async with running(Sink()) as listening:
+        yield listening

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from pydantic import SecretStr
 
@@ -14,15 +12,9 @@ from server.models import MailState
 from server.notifications import Worker
 from server.subscriptions import suppressed
 from tests.server.test_notifications import SOON, outage, states, subscribed
-from tests.smtp_sink import Sink, running
+from tests.smtp_sink import Sink
 
 ANNA = "anna@example.com"
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with running(Sink()) as listening:
-        yield listening
 
 
 @pytest.fixture

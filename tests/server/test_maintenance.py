@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -32,15 +31,9 @@ from server.pages import page_of
 from server.tenants import context_of, edit_settings
 from tests.conftest import Clock, actor
 from tests.server.test_notifications import ALL, on, subscribed, told
-from tests.smtp_sink import Sink, running
+from tests.smtp_sink import Sink
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with running(Sink()) as listening:
-        yield listening
 
 
 @pytest.fixture

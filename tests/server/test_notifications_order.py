@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
@@ -15,16 +14,10 @@ from server.models import Status
 from server.notifications import Worker
 from tests.conftest import Clock
 from tests.server.test_notifications import SOON, outage, say, subscribed
-from tests.smtp_sink import Sink, running
+from tests.smtp_sink import Sink
 
 PEOPLE = 12
 ORDER = ["[Investigating] Payments fail", "[Identified] Payments fail", "[Resolved] Payments fail"]
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with running(Sink()) as listening:
-        yield listening
 
 
 @pytest.fixture
