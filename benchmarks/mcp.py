@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +104,25 @@ async def answer_of(target: Target) -> str:
     return found
 
 
-@contextmanager
-def herald(folder: Path) -> Iterator[Target]:
-    """`herald serve` with one tenant, one component and one incident that the question is about."""
-    environment = os.environ | {
+def environment_in(folder: Path) -> dict[str, str]:
+    """For a Herald of its own in that folder, that limits nobody."""
+    return os.environ | {
         "HERALD_DATABASE_URL": f"sqlite:///{folder}/herald.db",
         "HERALD_REQUESTS_PER_MINUTE": "10000000",
     }
 
-    def run(*arguments: str) -> str:
-        done = subprocess.run([HERALD, *arguments], env=environment, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
 
+def run_herald(environment: dict[str, str], *arguments: str) -> str:
+    """What `herald` with these arguments prints."""
+    done = subprocess.run([HERALD, *arguments], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@contextmanager
+def herald(folder: Path) -> Iterator[Target]:
+    """`herald serve` with one tenant, one component and one incident that the question is about."""
+    environment = environment_in(folder)
+    run = partial(run_herald, environment)
     run("tenant", "create", "acme")
     run("component", "create", "Sign-in", "--tenant", "acme")
     key = run("key", "create", "bench", "--tenant", "acme", "--scope", "agent", "--scope", "operator")

@@ -12,12 +12,12 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,17 @@ import httpx2
 import numpy as np
 
 from benchmarks.match import SINGLES, TOGETHER, shuffled_texts, timed_async, without_memory
-from benchmarks.mcp import HERALD, Target, call, free_port, headers, running, tool_call
+from benchmarks.mcp import (
+    HERALD,
+    Target,
+    call,
+    environment_in,
+    free_port,
+    headers,
+    run_herald,
+    running,
+    tool_call,
+)
 from embeddings.batching import Batcher
 from embeddings.matcher import Matcher
 from embeddings.profiles import default_cache_dir
@@ -185,15 +195,8 @@ def by_card(answered: Sequence[Answered]) -> dict[str, Any]:
 @contextmanager
 def desks(folder: Path) -> Iterator[tuple[Desk, Desk]]:
     """`herald serve` with a tenant that has five active incidents, and one that has none."""
-    environment = os.environ | {
-        "HERALD_DATABASE_URL": f"sqlite:///{folder}/herald.db",
-        "HERALD_REQUESTS_PER_MINUTE": "10000000",
-    }
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run([HERALD, *arguments], env=environment, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
+    environment = environment_in(folder)
+    run = partial(run_herald, environment)
     keys = {}
     for slug in ("busy", "quiet"):
         run("tenant", "create", slug)
