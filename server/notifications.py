@@ -47,8 +47,6 @@ SIGNUPS_KEPT = timedelta(days=7)
 MAIL_KEPT = timedelta(days=90)
 EXPAND_BATCH = 500
 SEND_BATCH = 200
-LARGEST_GROWTH = 10
-QUICK_SECONDS, SLOW_SECONDS = 0.5, 2.0
 MAX_LANES = 16
 LONGEST_DELAY = timedelta(minutes=30)
 REFUSED_PAUSE = timedelta(minutes=10)
@@ -222,7 +220,6 @@ class Worker:
 
     async def _deliver(self, tenant_id: str, stop: asyncio.Event) -> None:
         """Send the tenant's due mails, batch after batch."""
-        size, clock = SEND_BATCH, asyncio.get_running_loop().time
         while not stop.is_set():
             async with self._app.database.read() as db:
                 tenant = await tenants.get(db, tenant_id)
@@ -230,12 +227,10 @@ class Worker:
             room = self._room(tenant_id, route)
             if route is None or room == 0:
                 return
-            begun = clock()
-            batch = await self._claim(route, min(room, size))
+            batch = await self._claim(route, room)
             if batch is None:
                 return
             await self._send(route, batch, stop)
-            size = _next_size(size, clock() - begun)
 
     def _room(self, tenant_id: str, route: Route | None) -> int:
         """How many mails may go this way now. With none, the tenant waits a while."""
@@ -249,11 +244,11 @@ class Worker:
             self._waits[tenant_id] = pause.until
             return 0
         if route.per_minute is None:
-            return SEND_BATCH * LARGEST_GROWTH
+            return SEND_BATCH
         sent = self._sent.setdefault(route.place, deque())
         while sent and sent[0] <= now - timedelta(minutes=1):
             sent.popleft()
-        room = route.per_minute - len(sent)
+        room = min(SEND_BATCH, route.per_minute - len(sent))
         if room <= 0:
             self._waits[tenant_id] = sent[0] + timedelta(minutes=1)
         return max(room, 0)
@@ -376,13 +371,6 @@ class Worker:
             async with self._app.database.write() as db:
                 await subscribers.delete_signups_before(db, tenant.id, now - SIGNUPS_KEPT)
                 await deliveries.delete_finished_before(db, tenant.id, now - MAIL_KEPT, limit=5_000)
-
-
-def _next_size(size: int, seconds: float) -> int:
-    """How many mails to claim next. Large batches spare rounds; slow ones would go on with what is overtaken."""
-    if seconds < QUICK_SECONDS:
-        return min(size * 2, SEND_BATCH * LARGEST_GROWTH)
-    return max(size // 2, SEND_BATCH) if seconds > SLOW_SECONDS else size
 
 
 async def _logged(work: Awaitable[None]) -> None:

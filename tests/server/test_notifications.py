@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -113,39 +112,6 @@ async def test_more_subscribers_than_one_batch_holds_are_all_told_once(
     await worker.run_until_idle()
 
     assert sorted(received.recipient for received in sink.received) == sorted(everyone)
-
-
-@pytest.mark.parametrize(
-    ("quick_seconds", "slow_seconds", "claimed"),
-    [(60.0, 60.0, [2, 4, 8, 16, 20]), (0.0, 60.0, [2] * 13), (0.0, 0.0, [2] * 13)],
-    ids=["quick", "neither", "slow"],
-)
-async def test_more_mails_are_claimed_at_once_only_while_the_server_keeps_up(
-    acme: TenantContext,
-    worker: Worker,
-    monkeypatch: pytest.MonkeyPatch,
-    quick_seconds: float,
-    slow_seconds: float,
-    claimed: list[int],
-) -> None:
-    monkeypatch.setattr("server.notifications.SEND_BATCH", 2)
-    monkeypatch.setattr("server.notifications.QUICK_SECONDS", quick_seconds)
-    monkeypatch.setattr("server.notifications.SLOW_SECONDS", slow_seconds)
-    limits: list[int] = []
-    claim = deliveries.claim
-
-    async def noted(*arguments: Any) -> list[deliveries.Delivery]:
-        limits.append(arguments[-1])
-        return await claim(*arguments)
-
-    monkeypatch.setattr(deliveries, "claim", noted)
-    for number in range(sum(claimed[:-1])):
-        await subscribed(acme, f"person{number}@example.com")
-
-    await outage(acme)
-    await worker.run_until_idle()
-
-    assert limits == claimed  # the last one finds nothing
 
 
 async def test_a_following_of_one_incident_sleeps_after_its_final_mail_and_wakes_if_it_reopens_within_a_week(
